@@ -1,0 +1,51 @@
+"""The options that all commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from facelib import __version__, config
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What stands before the command."""
+
+    config: config.Config
+    database: str
+    json: bool
+    quiet: bool
+    verbose: bool
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="facelib", message="%(prog)s %(version)s")
+@click.option("--db", metavar="PATH", help="The library's database. [default: $FACELIB_DB, else the user's data folder]")
+@click.option("--config", "config_path", metavar="PATH", help="The configuration file, see config.example.toml.")
+@click.option("--json", "json_output", is_flag=True, help="Print JSON, one object per line, for other programs.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing when there is nothing to tell.")
+@click.option("-v", "--verbose", is_flag=True, help="Print everything there is to tell.")
+@click.pass_context
+def cli(
+    context: click.Context, db: str | None, config_path: str | None, json_output: bool, quiet: bool, verbose: bool
+) -> None:
+    """Index a photo library offline: find the faces, keep the names, in one SQLite file.
+
+    \b
+    Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some photographs could not be read, 10 no library yet,
+    11 another facelib is writing, 12 not a facelib database or a newer one, 130 interrupted.
+    """
+    chosen = config.load(config_path)
+    context.obj = Shared(chosen, chosen.database_path(db), json_output, quiet, verbose)
+
+
+def _register() -> None:
+    from facelib.cli import doctor, scan, status
+
+    for command in (scan.scan, status.status, doctor.doctor):
+        cli.add_command(command)
+
+
+_register()

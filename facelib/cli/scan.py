@@ -1,0 +1,121 @@
+"""`facelib scan`: walk, hash, detect, encode; the night's work."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import replace
+from datetime import datetime
+
+import click
+
+from facelib.cli.root import Shared
+from facelib.config import DETECTORS, Config
+from facelib.engines import detector_key
+from facelib.progress import JsonLines, Progress, Stop, for_stream, parse_duration, seconds_until
+from facelib.stages import detect
+from facelib.stages import scan as scan_stage
+from facelib.stages.digest import Digest
+from facelib.store import WriterLock, create_or_open, photos, runs
+
+
+@click.command(short_help="Find what is new, and the faces in it.")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--no-faces", is_flag=True, help="Only walk, hash, and read what the photos say about themselves.")
+@click.option("--until", metavar="HH:MM", help="Stop at this time of day, finishing the photos in work.")
+@click.option("--for", "duration", metavar="DURATION", help="Stop after this time: 90s, 45m, 6h, 1h30m.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Search at most N photos.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes. [default: one per processor]")
+@click.option("--detector", type=click.Choice(DETECTORS[:-1]), help="How faces are found. [default: hog+cnn]")
+@click.option("--retry-errors", is_flag=True, help="Try again what could not be read or crashed.")
+@click.option("--confirm-missing", is_flag=True, help="Accept that files are gone, however many.")
+@click.pass_obj
+def scan(
+    shared: Shared,
+    paths: tuple[str, ...],
+    no_faces: bool,
+    until: str | None,
+    duration: str | None,
+    limit: int | None,
+    workers: int | None,
+    detector: str | None,
+    retry_errors: bool,
+    confirm_missing: bool,
+) -> None:
+    """Index folders: find new, changed, moved and missing photographs, and the faces in them.
+
+    Without PATH the folders that were indexed before. Run it every night; what is unchanged is not opened, and a run that
+    was interrupted is simply run again. Photographs are only read, never written to.
+
+    \b
+    hog+cnn   HOG, and the neural network where HOG finds nothing
+    hog       HOG only: fast, misses faces that are turned or small
+    cnn       the neural network only
+    thorough  both, merged
+
+    \b
+    Exit status: 0 done, 3 done but something could not be read (named in the digest), 2 wrong usage, 10 nothing to
+    scan, 11 another facelib is writing, 12 not a facelib database, 130 interrupted (Ctrl-C; run it again to go on).
+    """
+    config = _with_options(shared.config, workers, detector)
+    stop = Stop(_deadline(until, duration))
+    progress = for_stream(sys.stderr, json_lines=shared.json, quiet=shared.quiet)
+    os.makedirs(os.path.dirname(shared.database), mode=0o700, exist_ok=True)
+    with WriterLock(shared.database, "scan"), create_or_open(shared.database) as db, stop.signals(progress):
+        key = None if no_faces else detector_key(config.detect)
+        run_id = runs.start(db, "scan")
+        began, outcome, summary = time.monotonic(), "failed", {}
+        try:
+            walked = scan_stage.run(
+                db, run_id, paths, config.walk, progress, stop, confirm_missing=confirm_missing
+            )
+            found = detect.run(db, run_id, config, key, progress, stop, limit=limit, retry_errors=retry_errors)
+            due = 0 if found.complete else photos.count_due(db, key)
+            outcome = "interrupted" if stop.interrupted else "stopped" if due or not walked.complete else "done"
+            digest = Digest(walked, found, outcome, time.monotonic() - began, _cpu_seconds(), due)
+            summary = digest.as_dict()
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            runs.end(db, run_id, outcome, summary)
+    _print(shared, digest, progress)
+    sys.exit(digest.exit_code)
+
+
+def _with_options(config: Config, workers: int | None, detector: str | None) -> Config:
+    if workers is not None:
+        config = replace(config, workers=replace(config.workers, workers=workers))
+    if detector is not None:
+        config = replace(config, detect=replace(config.detect, detector=detector))
+    return config
+
+
+def _deadline(until: str | None, duration: str | None) -> float | None:
+    seconds: list[float] = []
+    try:
+        if until is not None:
+            seconds.append(seconds_until(until, datetime.now()))  # noqa: DTZ005 - the clock on the user's wall
+    except ValueError as error:
+        raise click.BadParameter(f"{until!r} is no time of day such as 06:30", param_hint="--until") from error
+    try:
+        if duration is not None:
+            seconds.append(parse_duration(duration))
+    except ValueError as error:
+        raise click.BadParameter(f"{duration!r} is no duration such as 6h or 1h30m", param_hint="--for") from error
+    return time.monotonic() + min(seconds) if seconds else None
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process and of its workers, which have ended by now."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def _print(shared: Shared, digest: Digest, progress: Progress) -> None:
+    if isinstance(progress, JsonLines):
+        progress.write({"event": "digest", **digest.as_dict()})
+    elif not (shared.quiet and digest.quiet):
+        for line in digest.lines(shared.verbose):
+            click.echo(line)

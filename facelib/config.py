@@ -1,0 +1,173 @@
+"""config.toml as frozen options: one table per stage, every number somebody tuned with the reason beside it.
+
+The same text is `config.example.toml`; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+import platformdirs
+
+from facelib.errors import ConfigError
+
+DETECTORS = ("hog+cnn", "hog", "cnn", "thorough", "fake")
+
+
+@dataclass(frozen=True, slots=True)
+class WalkOptions:
+    """[walk] Which files are looked at."""
+
+    ignore: tuple[str, ...] = ()  # globs with the rules of .gitignore, relative to each root; .facelibignore files add to them
+    follow_symlinks: bool = False  # a link out of the library would index what the user did not ask for
+    max_loss: float = 0.2  # a root that would lose a larger share of its files is reported and left as it was
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """[images] How photographs are opened."""
+
+    # Most pixels held at once, in millions; a JPEG is shrunk while it is decoded and counts as what is left. 128 is 400 MB
+    # as RGB, reads every phone and camera there is, and refuses what was made to fill the memory.
+    max_megapixels: float = 128.0
+
+
+@dataclass(frozen=True, slots=True)
+class DetectOptions:
+    """[detect] How faces are found and encoded. Another detector, canvas or upsampling makes all photos due again."""
+
+    detector: str = "hog+cnn"  # 'hog+cnn': HOG, and CNN where HOG finds nothing; 'hog'; 'cnn'; 'thorough': both, merged
+    # Longest side, in pixels, of the picture that the detector sees. HOG finds faces from about 40 px: at 1200 px it finds
+    # 172 of the 180 faces of our group photographs, most of which have 1,900 px.
+    canvas: int = 1200
+    hog_upsample: int = 1  # 0 misses half of the faces in group photographs (.554 against .916 found), for a fifth of the time
+    cnn_upsample: int = 0  # 1 sees faces down to 40 px instead of 80, for four times the time and memory
+    # A face narrower than this on the canvas is encoded from a larger decode: the encoder's own picture has 150 px, of which
+    # the box takes about 80.
+    encode_min_face: int = 80
+    encode_canvas: int = 4000  # longest side of that larger decode, which bounds its memory
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """[workers] The processes that decode, detect and encode."""
+
+    workers: int = 0  # 0: one for each processor
+    recycle_after: int = 500  # photos until a worker is replaced: decoders leak on some files, and a fresh process does not
+    photo_timeout: float = 300.0  # seconds; a worker that needs longer for one photo is ended, and the photo is an error
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All options. Each table has a class of its own."""
+
+    database: str | None = None  # where the library is kept; --db and $FACELIB_DB go before
+    walk: WalkOptions = field(default_factory=WalkOptions)
+    images: ImageOptions = field(default_factory=ImageOptions)
+    detect: DetectOptions = field(default_factory=DetectOptions)
+    workers: PoolOptions = field(default_factory=PoolOptions)
+
+    def database_path(self, option: str | None) -> str:
+        """The database to use: --db, then $FACELIB_DB, then the config file, then the user's data folder."""
+        chosen = option or os.environ.get("FACELIB_DB") or self.database
+        if chosen is None:
+            chosen = os.path.join(platformdirs.user_data_dir("facelib", appauthor=False), "facelib.db")
+        return os.path.abspath(os.path.expanduser(chosen))
+
+
+def default_path() -> str:
+    """Where the configuration is looked for when --config does not say."""
+    return os.path.join(platformdirs.user_config_dir("facelib", appauthor=False), "config.toml")
+
+
+def load(path: str | None) -> Config:
+    """Read the configuration; without a file at the default place, the defaults.
+
+    Raises `ConfigError`, naming file and key, for everything that is not understood.
+    """
+    chosen = path or default_path()
+    try:
+        with open(chosen, "rb") as stream:
+            text = stream.read().decode()
+    except FileNotFoundError as error:
+        if path is None:
+            return Config()
+        raise ConfigError(f"there is no configuration file {path}") from error
+    except OSError as error:
+        raise ConfigError(f"{chosen}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{chosen}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    return parse(text, chosen)
+
+
+def parse(text: str, name: str) -> Config:
+    """Options from the text of a config.toml; `name` is what errors call it."""
+    try:
+        tables = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{name}: {error}") from error
+    config: Config = _fill(Config(), tables, name, "")
+    _check(config, name)
+    return config
+
+
+def _fill(options: Any, values: dict[str, Any], name: str, table: str) -> Any:
+    """A copy of a dataclass with the values of a TOML table in it."""
+    hints = get_type_hints(type(options))
+    known = [one.name for one in fields(options)]
+    changed: dict[str, Any] = {}
+    for key, value in values.items():
+        where = f"{name}: {table}{key}"
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {table}{near[0]}?" if near else f"known are {', '.join(known)}"
+            raise ConfigError(f"{where} is not known; {hint}")
+        current = getattr(options, key)
+        if hasattr(current, "__dataclass_fields__"):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{where} is a table: write [{key}]")
+            changed[key] = _fill(current, value, name, f"{key}.")
+        else:
+            changed[key] = _convert(value, hints[key], where)
+    return replace(options, **changed)
+
+
+def _convert(value: Any, kind: Any, where: str) -> Any:
+    if isinstance(kind, UnionType):  # str | None
+        kind = next(one for one in get_args(kind) if one is not type(None))
+    if kind == tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            return tuple(value)
+        raise ConfigError(f"{where} wants a list of texts, such as [\"*.bak\"]")
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text in quotes"}
+        raise ConfigError(f"{where} wants {words[kind]}, not {value!r}")
+    return value
+
+
+def _check(config: Config, name: str) -> None:
+    """Refuse numbers that make no sense, each by its name."""
+    detect = config.detect
+    wrong = {
+        "walk.max_loss": (0 <= config.walk.max_loss <= 1, "between 0 and 1"),
+        "images.max_megapixels": (config.images.max_megapixels >= 1, "at least 1"),
+        "detect.detector": (detect.detector in DETECTORS, f"one of {', '.join(DETECTORS[:-1])}"),
+        "detect.canvas": (200 <= detect.canvas <= 10_000, "between 200 and 10000"),
+        "detect.hog_upsample": (detect.hog_upsample in (0, 1, 2), "0, 1 or 2"),
+        "detect.cnn_upsample": (detect.cnn_upsample in (0, 1), "0 or 1"),
+        "detect.encode_min_face": (0 <= detect.encode_min_face <= 500, "between 0 and 500"),
+        "detect.encode_canvas": (detect.encode_canvas >= detect.canvas, "at least detect.canvas"),
+        "workers.workers": (0 <= config.workers.workers <= 1024, "between 0 (one for each processor) and 1024"),
+        "workers.recycle_after": (config.workers.recycle_after >= 1, "at least 1"),
+        "workers.photo_timeout": (config.workers.photo_timeout > 0, "more than 0 seconds"),
+    }
+    for key, (good, words) in wrong.items():
+        if not good:
+            raise ConfigError(f"{name}: {key} must be {words}")

@@ -1,0 +1,73 @@
+"""What an engine is: two protocols, both on batches, and the aligner between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelib.models import Box
+
+RGB = NDArray[np.uint8]
+"""(height, width, 3), red green blue, 0..255, upright."""
+
+Vectors = NDArray[np.float32]
+"""(faces, dimensions)."""
+
+Points = NDArray[np.float32]
+"""(faces, points, 2): x, y in pixels of the picture they were found in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """A face as a detector sees it, in pixels of the picture it was given; the box may pass the picture's edges."""
+
+    box: Box
+    score: float
+    detector: str
+    landmarks: tuple[tuple[float, float], ...] | None = None
+
+
+class Detector(Protocol):
+    """Finds faces. `name` goes into the database: results of one name are comparable."""
+
+    name: str
+
+    def detect(self, images: Sequence[RGB]) -> list[list[Detected]]:
+        """The faces of each picture, surest first."""
+        ...
+
+
+class Landmarker(Protocol):
+    """Finds the points by which a face is aligned, for detectors that do not give them."""
+
+    def locate(self, image: RGB, boxes: Sequence[Box]) -> Points:
+        """(len(boxes), points, 2) in pixels of `image`."""
+        ...
+
+
+class Encoder(Protocol):
+    """Turns aligned faces into vectors. Only vectors of encoders with one `name` may be compared."""
+
+    name: str
+    dimensions: int
+
+    def encode(self, image: RGB, landmarks: Points) -> Vectors:
+        """(faces, dimensions) for faces of one picture, given by their landmarks in it."""
+        ...
+
+    def chips(self, image: RGB, landmarks: Points) -> list[RGB]:
+        """The aligned faces as the encoder sees them: what their quality is measured on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """All that a worker needs to go from pixels to encodings."""
+
+    detector: Detector
+    landmarker: Landmarker
+    encoder: Encoder

@@ -1,0 +1,130 @@
+"""dlib's own detectors, landmarks and encoder: the reference that everything else is compared with.
+
+The numbers are those of face_recognition 1.3.0, which calls the same functions with the same arguments; a test holds it.
+dlib is imported in this file only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import dlib
+import numpy as np
+
+from facelib.engines import weights
+from facelib.engines.base import RGB, Detected, Points, Vectors
+from facelib.errors import EngineError
+from facelib.models import Box
+
+CHIP_SIZE = 150  # pixels; what the encoder was trained on (dlib, dnn_face_recognition_ex.cpp)
+CHIP_PADDING = 0.25
+# Below this dlib's network has no room for one window and raises; no face is that small either.
+_MIN_CNN_SIDE = 32
+
+
+class HogDetector:
+    """dlib's frontal face detector: HOG features, five linear filters, 80 px window (40 px with one upsampling)."""
+
+    def __init__(self, upsample: int = 1) -> None:
+        self.name = f"hog-1 up={upsample}"
+        self._upsample = upsample
+
+    @cached_property
+    def _model(self) -> Any:
+        return dlib.get_frontal_face_detector()
+
+    def detect(self, images: Sequence[RGB]) -> list[list[Detected]]:
+        """The faces of each picture, surest first; scores are the margins of the best filter."""
+        return [self._one(image) for image in images]
+
+    def _one(self, image: RGB) -> list[Detected]:
+        rectangles, scores, _ = self._model.run(image, self._upsample, 0.0)
+        return [Detected(_box(r), float(score), "hog") for r, score in zip(rectangles, scores, strict=True)]
+
+
+class CnnDetector:
+    """dlib's MMOD network (arXiv 1502.00046), one picture at a time: 7 CPU-seconds and 900 MB per megapixel."""
+
+    def __init__(self, upsample: int = 0) -> None:
+        self.name = f"cnn-1 up={upsample}"
+        self._upsample = upsample
+
+    @cached_property
+    def _model(self) -> Any:
+        return _load(dlib.cnn_face_detection_model_v1, weights.MMOD)
+
+    def detect(self, images: Sequence[RGB]) -> list[list[Detected]]:
+        """The faces of each picture, surest first."""
+        return [self._one(image) for image in images]
+
+    def _one(self, image: RGB) -> list[Detected]:
+        if min(image.shape[:2]) < _MIN_CNN_SIDE:
+            return []
+        return [Detected(_box(d.rect), float(d.confidence), "cnn") for d in self._model(image, self._upsample)]
+
+
+class FivePointLandmarks:
+    """dlib's 5-point predictor: outer and inner corner of the eye on the picture's right, the same of the left, nose."""
+
+    @cached_property
+    def _model(self) -> Any:
+        return _load(dlib.shape_predictor, weights.LANDMARKS_5)
+
+    def locate(self, image: RGB, boxes: Sequence[Box]) -> Points:
+        """(len(boxes), 5, 2) in pixels of `image`; whole numbers, as dlib gives them."""
+        points = np.zeros((len(boxes), 5, 2), np.float32)
+        for i, box in enumerate(boxes):
+            shape = self._model(image, dlib.rectangle(box.left, box.top, box.right - 1, box.bottom - 1))
+            points[i] = [(part.x, part.y) for part in shape.parts()]
+        return points
+
+
+class ResnetEncoder:
+    """dlib_face_recognition_resnet_model_v1: 128 numbers per face; one person within a Euclidean distance of 0.6."""
+
+    name = "dlib-resnet-v1"
+    dimensions = 128
+
+    @cached_property
+    def _model(self) -> Any:
+        return _load(dlib.face_recognition_model_v1, weights.RESNET)
+
+    def encode(self, image: RGB, landmarks: Points) -> Vectors:
+        """(faces, 128), without jitter, as face_recognition's `face_encodings` with the small model."""
+        if not len(landmarks):
+            return np.zeros((0, self.dimensions), np.float32)
+        shapes = dlib.full_object_detections()
+        for points in landmarks:
+            shapes.append(_shape(points))
+        return np.array(self._model.compute_face_descriptor(image, shapes), np.float32)
+
+    def chips(self, image: RGB, landmarks: Points) -> list[RGB]:
+        """The aligned faces, (150, 150, 3) each."""
+        return [dlib.get_face_chip(image, _shape(points), CHIP_SIZE, CHIP_PADDING) for points in landmarks]
+
+
+def version() -> str:
+    """dlib's version, and whether it computes on a GPU."""
+    # Only DLIB_USE_CUDA tells: cuda.get_num_devices() answers 1 without CUDA too (face_recognition issue 796).
+    cuda = f"CUDA, {dlib.cuda.get_num_devices()} device(s)" if dlib.DLIB_USE_CUDA else "without CUDA"
+    return f"{dlib.__version__}, {cuda}"
+
+
+def _box(r: Any) -> Box:
+    return Box(r.left(), r.top(), r.right() + 1, r.bottom() + 1)  # dlib's right and bottom are inclusive
+
+
+def _shape(points: Points) -> Any:
+    # The rectangle of a full_object_detection plays no part in the alignment, which goes by the points alone.
+    return dlib.full_object_detection(dlib.rectangle(), [dlib.point(round(float(x)), round(float(y))) for x, y in points])
+
+
+def _load(model: Any, name: str) -> Any:
+    path = weights.find(name)
+    try:
+        return model(str(path))
+    except RuntimeError as error:
+        weights.verify(name)  # names the file and the cure when that is the reason
+        raise EngineError(f"dlib cannot load {path}: {error}") from error

@@ -1,0 +1,85 @@
+"""What can go wrong, as a tree. Each class's docstring is what it means; `exit_code` is what the command returns.
+
+    FacelibError                1   failed
+    ├── UsageError              2   the command was called wrongly
+    ├── ConfigError             2   config.toml holds what facelib does not understand
+    ├── NoLibraryError         10   nothing indexed yet
+    ├── LockedError            11   another facelib is writing to this database
+    ├── ForeignDatabaseError   12   not a facelib database
+    │   └── NewerDatabaseError 12   made by a newer facelib
+    ├── DatabaseError           1   SQLite refuses: disk full, read-only, damaged
+    ├── WeightsError            1   a model file is missing, cut off or not what it should be
+    ├── EngineError             1   an engine that was asked for cannot run here
+    └── PhotoError              -   one photograph cannot be read: a row with a reason, never the end of a run
+        └── PhotoUnavailableError   it cannot be read now, or is no longer what was hashed: left for the next run
+
+Exit code 3 (done, but some photographs could not be read) and 130 (interrupted) are results, not errors.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EXIT_DONE = 0
+EXIT_SOME_UNREADABLE = 3
+EXIT_INTERRUPTED = 130
+
+
+class FacelibError(Exception):
+    """facelib could not do what was asked; the message says what and how to mend it."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(FacelibError):
+    """The command was called with something it cannot work with."""
+
+    exit_code = 2
+
+
+class ConfigError(FacelibError):
+    """The configuration file holds a key or value that facelib does not understand."""
+
+    exit_code = 2
+
+
+class NoLibraryError(FacelibError):
+    """There is no library yet: no folder was ever scanned into this database."""
+
+    exit_code = 10
+
+
+class LockedError(FacelibError):
+    """Another facelib process is writing to this database."""
+
+    exit_code = 11
+
+
+class ForeignDatabaseError(FacelibError):
+    """The file is not a facelib database; it was not touched."""
+
+    exit_code = 12
+
+
+class NewerDatabaseError(ForeignDatabaseError):
+    """The database was made by a newer facelib; it was not touched."""
+
+
+class DatabaseError(FacelibError):
+    """SQLite could not read or write the database."""
+
+
+class WeightsError(FacelibError):
+    """A file of model weights is missing, cut off, or not the file it should be."""
+
+
+class EngineError(FacelibError):
+    """A detector or encoder that was asked for does not exist or cannot run on this machine."""
+
+
+class PhotoError(FacelibError):
+    """A photograph cannot be read; the message is the reason, for a person."""
+
+
+class PhotoUnavailableError(PhotoError):
+    """The file cannot be read now, or is no longer the one that was hashed; it is left for the next run."""

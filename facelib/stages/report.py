@@ -1,0 +1,59 @@
+"""What `facelib status` says: what is indexed, what is due, how long that takes, the last runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from facelib.progress import duration
+from facelib.stages.digest import printable
+from facelib.store import Database, files, photos, runs
+
+_RUNS = 5
+
+
+def report(db: Database, detector: str) -> dict[str, Any]:
+    """The state of a library, for JSON."""
+    last = runs.latest(db, _RUNS)
+    rate = next((r for r in map(_rate, last) if r), None)
+    due = photos.count_due(db, detector)
+    return {
+        "database": db.path,
+        "roots": [
+            {"path": path, "files": count, "problem": problem} for path, count, problem in files.roots_with_counts(db)
+        ],
+        "counts": photos.counts(db),
+        "detector": detector,
+        "due": due,
+        "eta_seconds": round(due / rate, 1) if rate and due else None,
+        "runs": last,
+    }
+
+
+def lines(state: dict[str, Any]) -> Iterator[str]:
+    """The same for a person."""
+    counts = state["counts"]
+    yield f"library   {state['database']}"
+    for root in state["roots"]:
+        yield f"root      {printable(root['path'])}: {root['files']:,} files"
+        if root["problem"]:
+            yield f"          {root['problem']}"
+    yield f"files     {counts['files']:,} present, {counts['gone']:,} gone"
+    yield f"photos    {counts['photos']:,}, of which {counts['unreadable_photos']:,} cannot be read and {counts['damaged_photos']:,} are damaged"
+    yield f"faces     {counts['faces']:,}"
+    yield f"people    {counts['people']:,}"
+    eta = f", about {duration(state['eta_seconds'])} at the rate of the last run" if state["eta_seconds"] else ""
+    yield f"due       {state['due']:,} photos for {state['detector']}{eta}"
+    for run in state["runs"]:
+        scan, detect = run["summary"].get("scan", {}), run["summary"].get("detect", {})
+        done = f"{scan.get('new', 0):,} new files, {detect.get('done', 0):,} photos, {detect.get('faces', 0):,} faces"
+        ended = run["outcome"] or "running, or ended by force"
+        yield f"run       {run['started_at']}  {run['command']}: {ended}{'; ' + done if run['summary'] else ''}"
+
+
+def _rate(run: dict[str, Any]) -> float | None:
+    """Photos per second of a run that searched enough to tell."""
+    detect = run["summary"].get("detect", {})
+    if detect.get("detector") and detect.get("done", 0) >= 5 and detect.get("seconds", 0) > 0:
+        return float(detect["done"] / detect["seconds"])
+    return None

@@ -1,0 +1,80 @@
+"""What people said about faces. Rows are only ever added, or marked as undone."""
+
+from __future__ import annotations
+
+import struct
+from itertools import combinations
+from math import dist
+
+from facelib.geometry import pair_boxes, scale_box
+from facelib.models import Box
+from facelib.store.database import Database
+from facelib.store.faces import SAME_FACE, boxes
+
+# An editor that overwrote the file with quite another picture must not hand its names to whoever stands at the same
+# place. Euclidean distance by model: dlib's encodings of one person lie within 0.6 (dlib's face_recognition.py, LFW 99.38 %).
+SAME_PERSON_DISTANCE = {"dlib-resnet-v1": 0.6}
+
+
+def offer_to_edited(db: Database, run_id: int, photo_id: int) -> int:
+    """Carry what was said about the faces of the content that this photo replaced over to its own; gives how many.
+
+    A decision follows when the boxes overlap (both as shares of their photo) and, where both faces have an encoding of
+    one model, these agree. Each replaced photo is asked once; the decisions stay undoable like any other.
+    """
+    carried = 0
+    edits = list(db.query("SELECT edit_id, old_photo_id FROM edit WHERE new_photo_id = ? AND offered_run IS NULL", (photo_id,)))
+    for edit_id, old_photo_id in edits:
+        carried += _carry(db, old_photo_id, photo_id)
+        db.execute("UPDATE edit SET offered_run = ? WHERE edit_id = ?", (run_id, edit_id))
+    return carried
+
+
+def _carry(db: Database, old_photo_id: int, new_photo_id: int) -> int:
+    sizes = [db.one("SELECT width, height, sha256 FROM photo WHERE photo_id = ?", (p,)) for p in (old_photo_id, new_photo_id)]
+    if any(size is None or not size[0] or not size[1] for size in sizes):
+        return 0
+    (old_width, old_height, _), (new_width, new_height, sha256) = (size for size in sizes if size is not None)
+    old, new = boxes(db, old_photo_id), boxes(db, new_photo_id)
+    moved = [scale_box(box, new_width / old_width, new_height / old_height) for _, box in old]
+    carried = 0
+    for new_index, old_index in pair_boxes(moved, [box for _, box in new], SAME_FACE).items():
+        old_face, (new_face, box) = old[old_index][0], new[new_index]
+        if _encodings_disagree(db, old_face, new_face) or _has_decisions(db, new_face):
+            continue
+        carried += _copy(db, old_face, new_face, sha256, box)
+    return carried
+
+
+def _copy(db: Database, old_face: int, new_face: int, sha256: str, box: Box) -> int:
+    said = list(
+        db.query(
+            "SELECT decision_id, verdict, person_id, made_by, made_at FROM decision"
+            " WHERE face_id = ? AND undone_at IS NULL ORDER BY decision_id",
+            (old_face,),
+        )
+    )
+    for decision_id, verdict, person_id, made_by, made_at in said:
+        db.execute(
+            'INSERT INTO decision (sha256, "left", top, "right", bottom, face_id, verdict, person_id, made_by, made_at,'
+            " carried_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (sha256, box.left, box.top, box.right, box.bottom, new_face, verdict, person_id, made_by, made_at, decision_id),
+        )
+    return len(said)
+
+
+def _has_decisions(db: Database, face_id: int) -> bool:
+    return bool(db.value("SELECT 1 FROM decision WHERE face_id = ? AND undone_at IS NULL", (face_id,)))
+
+
+def _encodings_disagree(db: Database, one: int, other: int) -> bool:
+    rows = db.query("SELECT model, vector FROM encoding WHERE face_id IN (?, ?)", (one, other))
+    by_model: dict[str, list[tuple[float, ...]]] = {}
+    for model, vector in rows:
+        by_model.setdefault(model, []).append(struct.unpack(f"<{len(vector) // 4}f", vector))
+    return any(
+        dist(a, b) > SAME_PERSON_DISTANCE[model]
+        for model, vectors in by_model.items()
+        if model in SAME_PERSON_DISTANCE
+        for a, b in combinations(vectors, 2)
+    )

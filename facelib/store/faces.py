@@ -1,0 +1,102 @@
+"""Detections, faces, encodings, and the decisions that follow a face into an edited photo."""
+
+from __future__ import annotations
+
+import struct
+
+from facelib.geometry import pair_boxes
+from facelib.models import Analysis, Box, Face
+from facelib.store.database import Database
+
+# Two boxes that overlap by this much are one face: detectors frame the same face with an IoU of 0.5 and more, while
+# neighbours in a crowd stay under 0.2.
+SAME_FACE = 0.4
+
+
+def save_detection(db: Database, run_id: int, detector: str, analysis: Analysis) -> None:
+    """The result of a detector for one photo, its faces and their encodings, or why there is none.
+
+    Faces found before keep their rows when the new boxes overlap them, and are never deleted.
+    """
+    if analysis.faces is None:
+        db.execute(
+            "INSERT INTO detection (photo_id, detector, error, crashes, run_id) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (photo_id, detector) DO UPDATE SET faces = NULL, error = excluded.error,"
+            " crashes = crashes + excluded.crashes, run_id = excluded.run_id",
+            (analysis.photo_id, detector, analysis.error, int(analysis.crashed), run_id),
+        )
+        return
+    db.execute(
+        "INSERT INTO detection (photo_id, detector, faces, run_id) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (photo_id, detector) DO UPDATE SET faces = excluded.faces, error = NULL, crashes = 0,"
+        " run_id = excluded.run_id",
+        (analysis.photo_id, detector, len(analysis.faces), run_id),
+    )
+    detection_id = int(
+        db.value("SELECT detection_id FROM detection WHERE photo_id = ? AND detector = ?", (analysis.photo_id, detector))
+    )
+    known = boxes(db, analysis.photo_id)
+    pairs = pair_boxes([box for _, box in known], [face.box for face in analysis.faces], SAME_FACE)
+    for index, face in enumerate(analysis.faces):
+        if index in pairs:
+            face_id = known[pairs[index]][0]
+            _update(db, face_id, detection_id, face)
+        else:
+            face_id = _insert(db, analysis.photo_id, detection_id, face)
+        db.execute_many(
+            "INSERT OR REPLACE INTO encoding (face_id, model, vector) VALUES (?, ?, ?)",
+            ((face_id, model, vector) for model, vector in face.encodings.items()),
+        )
+
+
+def boxes(db: Database, photo_id: int) -> list[tuple[int, Box]]:
+    """The faces of a photo: (face_id, box), by face_id."""
+    rows = db.query('SELECT face_id, "left", top, "right", bottom FROM face WHERE photo_id = ? ORDER BY face_id', (photo_id,))
+    return [(face_id, Box(left, top, right, bottom)) for face_id, left, top, right, bottom in rows]
+
+
+def faces_per_name_source(db: Database, run_id: int) -> dict[str, int]:
+    """The faces found in a run by who named them: 'user', 'picasa', 'xmp', 'match' or 'unknown'."""
+    rows = db.query(
+        "SELECT coalesce(v.source, 'unknown'), count(*) FROM detection d JOIN face f USING (detection_id)"
+        " JOIN faces_v1 v ON v.face_id = f.face_id WHERE d.run_id = ? GROUP BY 1",
+        (run_id,),
+    )
+    return {source: int(count) for source, count in rows}
+
+
+def _columns(face: Face) -> tuple[str | bytes | int | float | None, ...]:
+    points = [number for point in face.landmarks for number in point]
+    quality = face.quality
+    return (
+        face.detector,
+        face.box.left,
+        face.box.top,
+        face.box.right,
+        face.box.bottom,
+        face.score,
+        struct.pack(f"<{len(points)}f", *points) if points else None,
+        quality.combined if quality else None,
+        quality.size if quality else None,
+        quality.sharpness if quality else None,
+        quality.frontal if quality else None,
+        quality.exposure if quality else None,
+    )
+
+
+def _insert(db: Database, photo_id: int, detection_id: int, face: Face) -> int:
+    return db.execute(
+        'INSERT INTO face (photo_id, detection_id, source, detector, "left", top, "right", bottom, score, landmarks,'
+        " quality, quality_size, quality_sharpness, quality_frontal, quality_exposure)"
+        " VALUES (?, ?, 'detector', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (photo_id, detection_id, *_columns(face)),
+    )
+
+
+def _update(db: Database, face_id: int, detection_id: int, face: Face) -> None:
+    db.execute(
+        'UPDATE face SET detection_id = ?, detector = ?, "left" = ?, top = ?, "right" = ?, bottom = ?, score = ?,'
+        " landmarks = ?, quality = ?, quality_size = ?, quality_sharpness = ?, quality_frontal = ?, quality_exposure = ?"
+        " WHERE face_id = ?",
+        (detection_id, *_columns(face), face_id),
+    )

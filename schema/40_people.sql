@@ -1,0 +1,47 @@
+-- Somebody with a name. Ids are never made from names.
+CREATE TABLE person (
+    person_id INTEGER PRIMARY KEY,
+    name      TEXT NOT NULL CHECK (trim(name) <> ''),
+    hidden    INTEGER NOT NULL DEFAULT 0 CHECK (hidden IN (0, 1))
+) STRICT;
+CREATE INDEX person_name ON person (name);
+
+-- Faces that look alike. A person may have many clusters; a cluster may belong to nobody yet.
+CREATE TABLE cluster (
+    cluster_id INTEGER PRIMARY KEY,
+    person_id  INTEGER REFERENCES person
+) STRICT;
+CREATE INDEX cluster_person ON cluster (person_id);
+
+-- What the program guesses. Made anew whenever it likes.
+CREATE TABLE match (
+    face_id    INTEGER PRIMARY KEY REFERENCES face ON DELETE CASCADE,
+    person_id  INTEGER REFERENCES person,
+    cluster_id INTEGER REFERENCES cluster,
+    distance   REAL,
+    threshold  REAL,
+    model      TEXT NOT NULL              -- whose encodings were compared
+) STRICT;
+CREATE INDEX match_person ON match (person_id);
+CREATE INDEX match_cluster ON match (cluster_id);
+
+-- What somebody said about a face. Append-only: taking back sets undone_run. Keyed to the photo's digest and the box, so
+-- that it outlives faces, detectors and models; face_id is where it applies now.
+CREATE TABLE decision (
+    decision_id  INTEGER PRIMARY KEY AUTOINCREMENT,
+    sha256       TEXT NOT NULL,
+    "left"       INTEGER NOT NULL,
+    top          INTEGER NOT NULL,
+    "right"      INTEGER NOT NULL,
+    bottom       INTEGER NOT NULL,
+    face_id      INTEGER REFERENCES face ON DELETE SET NULL,
+    verdict      TEXT NOT NULL CHECK (verdict IN ('is', 'is_not', 'no_face', 'ignore')),
+    person_id    INTEGER REFERENCES person CHECK ((verdict IN ('is', 'is_not')) = (person_id IS NOT NULL)),
+    made_by      TEXT NOT NULL CHECK (made_by IN ('user', 'picasa', 'xmp')),
+    made_at      TEXT NOT NULL,           -- ISO 8601, UTC
+    carried_from INTEGER REFERENCES decision,  -- said of the same face before its photo was edited
+    undone_at    TEXT
+) STRICT;
+CREATE INDEX decision_face ON decision (face_id, decision_id) WHERE undone_at IS NULL;
+CREATE INDEX decision_photo ON decision (sha256);
+CREATE INDEX decision_person ON decision (person_id);
