@@ -23,7 +23,9 @@ DETECTORS = ("hog+cnn", "hog", "cnn", "thorough", "fake")
 class WalkOptions:
     """[walk] Which files are looked at."""
 
-    ignore: tuple[str, ...] = ()  # globs with the rules of .gitignore, relative to each root; .facelibignore files add to them
+    ignore: tuple[
+        str, ...
+    ] = ()  # globs with the rules of .gitignore, relative to each root; .facelibignore files add to them
     follow_symlinks: bool = False  # a link out of the library would index what the user did not ask for
     max_loss: float = 0.2  # a root that would lose a larger share of its files is reported and left as it was
 
@@ -45,7 +47,9 @@ class DetectOptions:
     # Longest side, in pixels, of the picture that the detector sees. HOG finds faces from about 40 px: at 1200 px it finds
     # 172 of the 180 faces of our group photographs, most of which have 1,900 px.
     canvas: int = 1200
-    hog_upsample: int = 1  # 0 misses half of the faces in group photographs (.554 against .916 found), for a fifth of the time
+    hog_upsample: int = (
+        1  # 0 misses half of the faces in group photographs (.554 against .916 found), for a fifth of the time
+    )
     cnn_upsample: int = 0  # 1 sees faces down to 40 px instead of 80, for four times the time and memory
     # A face narrower than this on the canvas is encoded from a larger decode: the encoder's own picture has 150 px, of which
     # the box takes about 80.
@@ -58,8 +62,12 @@ class PoolOptions:
     """[workers] The processes that decode, detect and encode."""
 
     workers: int = 0  # 0: one for each processor
-    recycle_after: int = 500  # photos until a worker is replaced: decoders leak on some files, and a fresh process does not
-    photo_timeout: float = 300.0  # seconds; a worker that needs longer for one photo is ended, and the photo is an error
+    recycle_after: int = (
+        500  # photos until a worker is replaced: decoders leak on some files, and a fresh process does not
+    )
+    photo_timeout: float = (
+        300.0  # seconds; a worker that needs longer for one photo is ended, and the photo is an error
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,7 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
     if kind == tuple[str, ...]:
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return tuple(value)
-        raise ConfigError(f"{where} wants a list of texts, such as [\"*.bak\"]")
+        raise ConfigError(f'{where} wants a list of texts, such as ["*.bak"]')
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:

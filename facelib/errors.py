@@ -10,6 +10,7 @@
     ├── DatabaseError           1   SQLite refuses: disk full, read-only, damaged
     ├── WeightsError            1   a model file is missing, cut off or not what it should be
     ├── EngineError             1   an engine that was asked for cannot run here
+    ├── WorkerDiedError         -   a worker process ended over its task: a row with a reason
     └── PhotoError              -   one photograph cannot be read: a row with a reason, never the end of a run
         └── PhotoUnavailableError   it cannot be read now, or is no longer what was hashed: left for the next run
 
@@ -83,3 +84,7 @@ class PhotoError(FacelibError):
 
 class PhotoUnavailableError(PhotoError):
     """The file cannot be read now, or is no longer the one that was hashed; it is left for the next run."""
+
+
+class WorkerDiedError(FacelibError):
+    """The worker process ended while it worked on this task; the message says how."""

@@ -112,7 +112,7 @@ def to_iso(date: str, fraction: str | None, offset: str | None) -> str | None:
         return None
     numbers = [int(part) if part else 0 for part in parts.groups()]
     try:
-        moment = datetime(*numbers)  # type: ignore[arg-type]  # noqa: DTZ001 - the camera's local time
+        moment = datetime(*numbers)  # type: ignore[arg-type]  # the camera's local time
     except ValueError:
         return None
     text = moment.isoformat(timespec="seconds")
@@ -132,8 +132,7 @@ def _camera(tags: dict[str, Any]) -> str | None:
 
 def _place(tags: dict[str, Any]) -> tuple[float | None, float | None]:
     try:
-        found = get_gps_coords(tags)
-        latitude, longitude = (float(number) for number in found)
+        latitude, longitude = (float(number) for number in get_gps_coords(tags) or ())
     except _ASTRAY:  # absent, or rational numbers with a zero below
         return None, None
     # Exactly 0, 0 is what cameras write that have not found a satellite.

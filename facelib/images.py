@@ -23,7 +23,8 @@ from PIL.Image import Resampling, Transpose
 
 from facelib import exif
 from facelib.config import ImageOptions
-from facelib.errors import PhotoUnavailableError, PhotoError
+from facelib.errors import PhotoError, PhotoUnavailableError
+from facelib.formats import sniff
 from facelib.geometry import upright_size
 from facelib.models import PhotoFacts
 
@@ -61,7 +62,7 @@ def open_photo(
     Raises `PhotoError` with the reason when it is not a picture that facelib reads.
     """
     try:
-        stream = open(path, "rb")
+        stream = open(path, "rb")  # noqa: SIM115 - closed below; opening alone has this error
     except OSError as error:
         raise PhotoUnavailableError(f"the file cannot be opened: {error.strerror}") from error
     with stream:
@@ -177,7 +178,7 @@ class Source:
             if getattr(image, "_im", None) is None or getattr(error, "errno", None) is not None:
                 raise  # not even the frame could be made, or the disk refuses
             self._damage = "it is cut off" if "truncated" in str(error) else f"it is damaged ({error})"
-            image.tile = []  # keep what has been decoded
+            image.tile = []  # type: ignore[attr-defined]  # keep what has been decoded
             image.load()
             return False
         return True
@@ -191,7 +192,9 @@ class Source:
         Image.MAX_IMAGE_PIXELS = None
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # "corrupt EXIF data", "possibly corrupt TIFF": facts are read with exifread
+                warnings.simplefilter(
+                    "ignore"
+                )  # "corrupt EXIF data", "possibly corrupt TIFF": facts are read with exifread
                 return Image.open(stream, formats=FORMATS)
         finally:
             Image.MAX_IMAGE_PIXELS = before
@@ -294,33 +297,6 @@ def _what_it_is(stream: BinaryIO) -> str:
     if known:
         return f"it begins like {known}, but cannot be decoded"
     return "it is not a picture in a format that facelib reads"
-
-
-def sniff(start: bytes) -> str | None:
-    """The format that a file's first bytes (32 are enough) announce, if it is one that facelib reads.
-
-    >>> sniff(b"\\xff\\xd8\\xff\\xe0")
-    'JPEG'
-    """
-    if start.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if start.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "WebP"
-    if start[:4] in (b"II*\0", b"MM\0*"):
-        return "TIFF"
-    if start[:6] in (b"GIF87a", b"GIF89a"):
-        return "GIF"
-    if start[:2] == b"BM" and start[6:10] == b"\0\0\0\0":
-        return "BMP"
-    if start[4:8] == b"ftyp":
-        brand = start[8:12]
-        if brand in (b"avif", b"avis"):
-            return "AVIF"
-        if brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
-            return "HEIC"
-    return None
 
 
 def readable_formats() -> dict[str, bool]:

@@ -71,7 +71,9 @@ class PhotoFacts:
     height: int
     orientation: int  # EXIF 1..8: the turn that facelib applied to the decoded pixels to get them upright
     format: str  # Pillow's name: JPEG, PNG, HEIF, ...
-    taken_at: str | None = None  # ISO 8601, local time of the camera, with sub-second and offset where the photo has them
+    taken_at: str | None = (
+        None  # ISO 8601, local time of the camera, with sub-second and offset where the photo has them
+    )
     camera: str | None = None
     latitude: float | None = None  # degrees, north positive
     longitude: float | None = None  # degrees, east positive
@@ -135,4 +137,6 @@ class Analysis:
     error: str | None = None
     crashed: bool = False  # the worker died or was killed: tried once more in a later run
     unavailable: bool = False  # cannot be read now, or no longer what was hashed: nothing is stored
-    seconds: dict[str, float] = field(default_factory=dict)  # CPU seconds by phase: decode, detect, landmarks, encode, ...
+    seconds: dict[str, float] = field(
+        default_factory=dict
+    )  # CPU seconds by phase: decode, detect, landmarks, encode, ...

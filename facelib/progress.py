@@ -75,7 +75,11 @@ class Lines:
             of = f" of {count(self._total, self._unit)}"
             if rate > 0 and self._done < self._total:
                 eta = f", {duration((self._total - self._done) / rate)} left"
-        print(f"{self._stage}: {count(self._done, self._unit)}{of}, {count(rate, self._unit)}/s{eta}", file=self._stream, flush=True)
+        print(
+            f"{self._stage}: {count(self._done, self._unit)}{of}, {count(rate, self._unit)}/s{eta}",
+            file=self._stream,
+            flush=True,
+        )
 
 
 class JsonLines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 
 import click
@@ -20,9 +21,26 @@ class Shared:
     verbose: bool
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """Commands are imported when they are called: `scan` should not pay for what `doctor` needs."""
+
+    _names = ("doctor", "scan", "status")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self._names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in self._names:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"facelib.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="facelib", message="%(prog)s %(version)s")
-@click.option("--db", metavar="PATH", help="The library's database. [default: $FACELIB_DB, else the user's data folder]")
+@click.option(
+    "--db", metavar="PATH", help="The library's database. [default: $FACELIB_DB, else the user's data folder]"
+)
 @click.option("--config", "config_path", metavar="PATH", help="The configuration file, see config.example.toml.")
 @click.option("--json", "json_output", is_flag=True, help="Print JSON, one object per line, for other programs.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when there is nothing to tell.")
@@ -39,13 +57,3 @@ def cli(
     """
     chosen = config.load(config_path)
     context.obj = Shared(chosen, chosen.database_path(db), json_output, quiet, verbose)
-
-
-def _register() -> None:
-    from facelib.cli import doctor, scan, status
-
-    for command in (scan.scan, status.status, doctor.doctor):
-        cli.add_command(command)
-
-
-_register()

@@ -12,7 +12,7 @@ import click
 
 from facelib.cli.root import Shared
 from facelib.config import DETECTORS, Config
-from facelib.engines import detector_key
+from facelib.engines.registry import detector_key
 from facelib.progress import JsonLines, Progress, Stop, for_stream, parse_duration, seconds_until
 from facelib.stages import detect
 from facelib.stages import scan as scan_stage
@@ -26,7 +26,9 @@ from facelib.store import WriterLock, create_or_open, photos, runs
 @click.option("--until", metavar="HH:MM", help="Stop at this time of day, finishing the photos in work.")
 @click.option("--for", "duration", metavar="DURATION", help="Stop after this time: 90s, 45m, 6h, 1h30m.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Search at most N photos.")
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes. [default: one per processor]")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes. [default: one per processor]"
+)
 @click.option("--detector", type=click.Choice(DETECTORS[:-1]), help="How faces are found. [default: hog+cnn]")
 @click.option("--retry-errors", is_flag=True, help="Try again what could not be read or crashed.")
 @click.option("--confirm-missing", is_flag=True, help="Accept that files are gone, however many.")
@@ -67,9 +69,7 @@ def scan(
         run_id = runs.start(db, "scan")
         began, outcome, summary = time.monotonic(), "failed", {}
         try:
-            walked = scan_stage.run(
-                db, run_id, paths, config.walk, progress, stop, confirm_missing=confirm_missing
-            )
+            walked = scan_stage.run(db, run_id, paths, config.walk, progress, stop, confirm_missing=confirm_missing)
             found = detect.run(db, run_id, config, key, progress, stop, limit=limit, retry_errors=retry_errors)
             due = 0 if found.complete else photos.count_due(db, key)
             outcome = "interrupted" if stop.interrupted else "stopped" if due or not walked.complete else "done"
@@ -96,7 +96,7 @@ def _deadline(until: str | None, duration: str | None) -> float | None:
     seconds: list[float] = []
     try:
         if until is not None:
-            seconds.append(seconds_until(until, datetime.now()))  # noqa: DTZ005 - the clock on the user's wall
+            seconds.append(seconds_until(until, datetime.now()))
     except ValueError as error:
         raise click.BadParameter(f"{until!r} is no time of day such as 06:30", param_hint="--until") from error
     try:

@@ -7,7 +7,7 @@ import json
 import click
 
 from facelib.cli.root import Shared
-from facelib.engines import detector_key
+from facelib.engines.registry import detector_key
 from facelib.stages import report
 from facelib.store import open_readonly
 

@@ -118,7 +118,9 @@ def _box(r: Any) -> Box:
 
 def _shape(points: Points) -> Any:
     # The rectangle of a full_object_detection plays no part in the alignment, which goes by the points alone.
-    return dlib.full_object_detection(dlib.rectangle(), [dlib.point(round(float(x)), round(float(y))) for x, y in points])
+    return dlib.full_object_detection(
+        dlib.rectangle(), [dlib.point(round(float(x)), round(float(y))) for x, y in points]
+    )
 
 
 def _load(model: Any, name: str) -> Any:

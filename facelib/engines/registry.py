@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from facelib.config import DetectOptions
-from facelib.engines.base import Detector, Engine
 from facelib.errors import EngineError
+
+if TYPE_CHECKING:  # the names of detectors are asked for in nights that need no numpy
+    from facelib.engines.base import Detector, Engine
 
 
 def detector_key(options: DetectOptions) -> str:
@@ -28,6 +32,8 @@ def detector_key(options: DetectOptions) -> str:
 def load(options: DetectOptions) -> Engine:
     """The engine that the options ask for; its models load when they are first used."""
     detector_key(options)  # an unknown name is refused with its cure
+    from facelib.engines.base import Engine
+
     if options.detector == "fake":
         from facelib.engines.fake import FakeDetector, FakeEncoder, FakeLandmarks
 

@@ -12,16 +12,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from facelib import engines, images
+from facelib import images
 from facelib.config import DetectOptions, ImageOptions
-from facelib.engines import Detected, Engine, quality
-from facelib.engines.base import RGB
+from facelib.engines import quality, registry
+from facelib.engines.base import RGB, Detected, Engine
 from facelib.errors import PhotoError, PhotoUnavailableError
 from facelib.geometry import clip_box, scale_box, scale_points
 from facelib.models import Analysis, Box, Face, Job
 
 # Loaded models stay for the life of the worker process.
-_engine = functools.lru_cache(maxsize=1)(engines.load)
+_engine = functools.lru_cache(maxsize=1)(registry.load)
 
 
 class _Clock:
@@ -53,7 +53,9 @@ def analyse(image_options: ImageOptions, detect_options: DetectOptions, job: Job
     except PhotoError as error:
         return Analysis(job.photo_id, error=str(error), seconds=clock.seconds)
     except MemoryError:
-        return Analysis(job.photo_id, error="there is not enough memory to search it", crashed=True, seconds=clock.seconds)
+        return Analysis(
+            job.photo_id, error="there is not enough memory to search it", crashed=True, seconds=clock.seconds
+        )
 
 
 def _faces(source: images.Source, engine: Engine, options: DetectOptions, clock: _Clock) -> tuple[Face, ...]:
@@ -92,9 +94,7 @@ def _encode(
     zoom_x, zoom_y = picture.shape[1] / canvas.shape[1], picture.shape[0] / canvas.shape[0]
     with clock.phase("landmarks"):
         if all(face.landmarks is not None for face in found):
-            landmarks = np.array(
-                [scale_points(face.landmarks or (), zoom_x, zoom_y) for face in found], np.float32
-            )
+            landmarks = np.array([scale_points(face.landmarks or (), zoom_x, zoom_y) for face in found], np.float32)
         else:
             landmarks = engine.landmarker.locate(picture, [scale_box(face.box, zoom_x, zoom_y) for face in found])
     with clock.phase("encode"):

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 
 from facelib.config import WalkOptions
-from facelib.images import sniff
+from facelib.formats import sniff
 from facelib.models import Path, Stat
 from facelib.progress import Progress, Stop
 from facelib.stages.targets import Target
@@ -64,7 +64,9 @@ def compare(db: Database, target: Target, options: WalkOptions, progress: Progre
             findings.gone_folders.append(folder_id)
     findings.missing = {path: file_id for path, file_id in findings.missing.items() if not blind.covers(path)}
     findings.other_gone = [
-        path for path in others if path not in others_seen and files.is_below(path, target.top) and not blind.covers(path)
+        path
+        for path in others
+        if path not in others_seen and files.is_below(path, target.top) and not blind.covers(path)
     ]
     findings.complete = True
     return findings
@@ -101,7 +103,11 @@ def _compare_folder(
 
 
 def _photographs_among(
-    findings: Findings, rows: list[Row], known: dict[Path, files.Known], others: dict[Path, tuple[int, int]], seen: set[Path]
+    findings: Findings,
+    rows: list[Row],
+    known: dict[Path, files.Known],
+    others: dict[Path, tuple[int, int]],
+    seen: set[Path],
 ) -> list[Row]:
     """Of files that do not look like photographs, those that are: known as such, or by their first bytes."""
     photos = []

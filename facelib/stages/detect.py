@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from facelib.config import Config
-from facelib.errors import FacelibError
+from facelib.errors import FacelibError, WorkerDiedError
 from facelib.models import Analysis, Job, Path
 from facelib.progress import Progress, Stop
-from facelib.stages.pool import WorkerDiedError, WorkerPool, default_workers
 from facelib.store import Database, decisions, faces, photos
 
 BATCH_PHOTOS = 64
@@ -80,6 +79,8 @@ def run(
     summary = DetectSummary(detector, photos.count_due(db, detector, retry_errors))
     total = summary.due if limit is None else min(limit, summary.due)
     if total:
+        from facelib.stages.pool import WorkerPool, default_workers  # a night without work starts no processes
+
         summary.workers = min(config.workers.workers or default_workers(), total)
         progress.start("detecting" if detector else "reading", total, "photos")
         own = None
@@ -87,7 +88,16 @@ def run(
             executor = own = WorkerPool(summary.workers, config.workers.recycle_after, config.workers.photo_timeout)
         try:
             task = analyse or _default_analyse(config)
-            _work(db, run_id, summary, executor, task, progress, stop, _take(photos.due(db, detector, retry_errors), total))
+            _work(
+                db,
+                run_id,
+                summary,
+                executor,
+                task,
+                progress,
+                stop,
+                _take(photos.due(db, detector, retry_errors), total),
+            )
         except BaseException:
             if own is not None:
                 own.kill()
@@ -150,10 +160,10 @@ def _result(job: Job, future: Future[Analysis]) -> Analysis:
     """What became of a job. A bug that one photo brings out costs that photo; an engine that cannot run ends the stage."""
     try:
         return future.result()
-    except FacelibError:
-        raise
     except WorkerDiedError as error:
         return Analysis(job.photo_id, error=str(error), crashed=True)
+    except FacelibError:
+        raise
     except Exception as error:  # noqa: BLE001 - it becomes the photo's error, in the database and the digest
         reason = f"facelib failed on it, please report this: {type(error).__name__}: {error}"
         return Analysis(job.photo_id, error=reason, crashed=True)

@@ -90,7 +90,9 @@ class Digest:
         if detect.done and detect.detector:
             names = {"user": "named by you", "picasa": "named by Picasa", "xmp": "named in XMP", "match": "guessed",
                      "unknown": "unknown"}  # fmt: skip
-            by = ", ".join(f"{detect.named[source]:,} {word}" for source, word in names.items() if detect.named.get(source))
+            by = ", ".join(
+                f"{detect.named[source]:,} {word}" for source, word in names.items() if detect.named.get(source)
+            )
             yield f"  faces   {detect.faces:,} found in {detect.with_faces:,} photos{': ' + by if by else ''}"
         if detect.carried:
             yield f"          {detect.carried:,} decisions followed their faces into edited photos"

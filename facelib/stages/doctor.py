@@ -38,8 +38,8 @@ def examine(database: str) -> Iterator[Finding]:
 
 
 def _python() -> Finding:
-    return Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-                   "facelib needs Python 3.11 or newer")  # fmt: skip
+    says = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return Finding("python", sys.version_info >= (3, 11), says, "facelib needs Python 3.11 or newer")
 
 
 def _sqlite() -> Finding:
@@ -77,7 +77,9 @@ def _formats() -> Finding:
     read = images.readable_formats()
     missing = [name for name, good in read.items() if not good]
     if missing:
-        return Finding("formats", False, f"cannot read {', '.join(missing)}", "pip install --upgrade pillow pillow-heif")
+        return Finding(
+            "formats", False, f"cannot read {', '.join(missing)}", "pip install --upgrade pillow pillow-heif"
+        )
     try:
         heif = version("pillow-heif")
     except PackageNotFoundError:

@@ -25,14 +25,12 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
+from facelib.errors import WorkerDiedError
+
 T = TypeVar("T")
 
 # What workers need anyway: the fork server loads it once, and every worker shares those pages.
 _PRELOAD = ["facelib.stages.analyse", "facelib.engines.dlib_native", "facelib.engines.quality"]
-
-
-class WorkerDiedError(Exception):
-    """The worker process ended while it worked on this task; the message says how."""
 
 
 class InlineExecutor(Executor):
@@ -155,7 +153,9 @@ class WorkerPool(Executor):
             try:
                 worker.pipe.send_bytes(task.call)
             except OSError:
-                self._bury(worker)  # it died while idle; nobody's fault, but the task is marked: it is tried again later
+                self._bury(
+                    worker
+                )  # it died while idle; nobody's fault, but the task is marked: it is tried again later
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()

@@ -39,7 +39,8 @@ def lines(state: dict[str, Any]) -> Iterator[str]:
         if root["problem"]:
             yield f"          {root['problem']}"
     yield f"files     {counts['files']:,} present, {counts['gone']:,} gone"
-    yield f"photos    {counts['photos']:,}, of which {counts['unreadable_photos']:,} cannot be read and {counts['damaged_photos']:,} are damaged"
+    unread, damaged = counts["unreadable_photos"], counts["damaged_photos"]
+    yield f"photos    {counts['photos']:,}, of which {unread:,} cannot be read and {damaged:,} are damaged"
     yield f"faces     {counts['faces']:,}"
     yield f"people    {counts['people']:,}"
     eta = f", about {duration(state['eta_seconds'])} at the rate of the last run" if state["eta_seconds"] else ""

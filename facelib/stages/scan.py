@@ -196,7 +196,12 @@ def _write_one(
 
 
 def _finish(
-    db: Database, run_id: int, found: Sequence[Findings], options: WalkOptions, confirm_missing: bool, summary: ScanSummary
+    db: Database,
+    run_id: int,
+    found: Sequence[Findings],
+    options: WalkOptions,
+    confirm_missing: bool,
+    summary: ScanSummary,
 ) -> None:
     """After the whole walk: follow moves, mark what is gone, or report a root that lost too much."""
     gone: dict[int, set[int]] = {}

@@ -15,24 +15,10 @@ from pathspec import GitIgnoreSpec
 
 from facelib.config import WalkOptions
 from facelib.errors import ConfigError
+from facelib.formats import OTHER_PICTURES, PHOTO_SUFFIXES
 from facelib.models import Path
 
 IGNORE_FILE = ".facelibignore"
-
-# What facelib reads, by the end of the name. What a file really is, its bytes decide when it is opened.
-PHOTO_SUFFIXES = frozenset(
-    "jpg jpeg jpe jfif mpo png webp tif tiff gif bmp dib heic heif hif avif".split()
-)  # fmt: skip
-
-# Pictures too, which facelib does not read: remembered with the reason, so that nobody wonders where they are.
-OTHER_PICTURES = {
-    **dict.fromkeys(
-        "3fr arw cr2 cr3 crw cs1 dcr dng eip erf fff gpr iiq k25 kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f"
-        .split(), "camera RAW"),
-    **dict.fromkeys("jp2 j2k jpf jpx".split(), "JPEG 2000"),
-    "jxl": "JPEG XL", "psd": "Photoshop", "psb": "Photoshop", "xcf": "GIMP", "ico": "icon", "svg": "drawing", "tga": "Targa",
-    "pcx": "PCX", "ppm": "PPM", "pgm": "PGM", "pbm": "PBM", "exr": "OpenEXR", "hdr": "Radiance HDR", "djvu": "DjVu",
-}  # fmt: skip
 
 # Folders that hold no photographs of the user's own: trash, thumbnails, and the originals Picasa keeps of edited files.
 # Hidden folders (.picasaoriginals, .thumbnails, .Trash-1000, ...) are skipped as such.

@@ -178,7 +178,10 @@ def open_readonly(path: str) -> Database:
     alone = not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK) and not os.path.exists(path + "-wal")
     try:
         connection = sqlite3.connect(
-            f"{uri}?{'immutable=1' if alone else 'mode=ro'}", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000
+            f"{uri}?{'immutable=1' if alone else 'mode=ro'}",
+            uri=True,
+            isolation_level=None,
+            timeout=BUSY_TIMEOUT_MS / 1000,
         )
     except sqlite3.Error as error:
         raise _explain(error, path) from error
@@ -281,7 +284,9 @@ def migrate(database: Database, folder: Path, target: int) -> None:
                     database.execute(statement)
                 broken = list(database.query("PRAGMA foreign_key_check"))
                 if broken:
-                    raise DatabaseError(f"{database.path}: migration {number} left {len(broken)} broken references in {broken[0][0]}")
+                    raise DatabaseError(
+                        f"{database.path}: migration {number} left {len(broken)} broken references in {broken[0][0]}"
+                    )
                 database.execute(f"PRAGMA user_version = {number}")
         finally:
             database.execute("PRAGMA foreign_keys = ON")

@@ -23,7 +23,9 @@ def offer_to_edited(db: Database, run_id: int, photo_id: int) -> int:
     one model, these agree. Each replaced photo is asked once; the decisions stay undoable like any other.
     """
     carried = 0
-    edits = list(db.query("SELECT edit_id, old_photo_id FROM edit WHERE new_photo_id = ? AND offered_run IS NULL", (photo_id,)))
+    edits = list(
+        db.query("SELECT edit_id, old_photo_id FROM edit WHERE new_photo_id = ? AND offered_run IS NULL", (photo_id,))
+    )
     for edit_id, old_photo_id in edits:
         carried += _carry(db, old_photo_id, photo_id)
         db.execute("UPDATE edit SET offered_run = ? WHERE edit_id = ?", (run_id, edit_id))
@@ -31,7 +33,9 @@ def offer_to_edited(db: Database, run_id: int, photo_id: int) -> int:
 
 
 def _carry(db: Database, old_photo_id: int, new_photo_id: int) -> int:
-    sizes = [db.one("SELECT width, height, sha256 FROM photo WHERE photo_id = ?", (p,)) for p in (old_photo_id, new_photo_id)]
+    sizes = [
+        db.one("SELECT width, height, sha256 FROM photo WHERE photo_id = ?", (p,)) for p in (old_photo_id, new_photo_id)
+    ]
     if any(size is None or not size[0] or not size[1] for size in sizes):
         return 0
     (old_width, old_height, _), (new_width, new_height, sha256) = (size for size in sizes if size is not None)
@@ -58,7 +62,19 @@ def _copy(db: Database, old_face: int, new_face: int, sha256: str, box: Box) -> 
         db.execute(
             'INSERT INTO decision (sha256, "left", top, "right", bottom, face_id, verdict, person_id, made_by, made_at,'
             " carried_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (sha256, box.left, box.top, box.right, box.bottom, new_face, verdict, person_id, made_by, made_at, decision_id),
+            (
+                sha256,
+                box.left,
+                box.top,
+                box.right,
+                box.bottom,
+                new_face,
+                verdict,
+                person_id,
+                made_by,
+                made_at,
+                decision_id,
+            ),
         )
     return len(said)
 

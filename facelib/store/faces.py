@@ -33,7 +33,9 @@ def save_detection(db: Database, run_id: int, detector: str, analysis: Analysis)
         (analysis.photo_id, detector, len(analysis.faces), run_id),
     )
     detection_id = int(
-        db.value("SELECT detection_id FROM detection WHERE photo_id = ? AND detector = ?", (analysis.photo_id, detector))
+        db.value(
+            "SELECT detection_id FROM detection WHERE photo_id = ? AND detector = ?", (analysis.photo_id, detector)
+        )
     )
     known = boxes(db, analysis.photo_id)
     pairs = pair_boxes([box for _, box in known], [face.box for face in analysis.faces], SAME_FACE)
@@ -51,7 +53,9 @@ def save_detection(db: Database, run_id: int, detector: str, analysis: Analysis)
 
 def boxes(db: Database, photo_id: int) -> list[tuple[int, Box]]:
     """The faces of a photo: (face_id, box), by face_id."""
-    rows = db.query('SELECT face_id, "left", top, "right", bottom FROM face WHERE photo_id = ? ORDER BY face_id', (photo_id,))
+    rows = db.query(
+        'SELECT face_id, "left", top, "right", bottom FROM face WHERE photo_id = ? ORDER BY face_id', (photo_id,)
+    )
     return [(face_id, Box(left, top, right, bottom)) for face_id, left, top, right, bottom in rows]
 
 

@@ -58,12 +58,16 @@ def add_root(db: Database, path: Path, run_id: int) -> Root:
 def relocate_root(db: Database, root: Root, new_path: Path) -> None:
     """The root is mounted elsewhere now: rewrite the paths of everything below it."""
     for table, key in (("folder", "folder_id"), ("other_file", "path")):
-        rows = list(db.query(f"SELECT {key}, path FROM {table} WHERE root_id = ?", (root.root_id,)))  # noqa: S608
+        rows = list(db.query(f"SELECT {key}, path FROM {table} WHERE root_id = ?", (root.root_id,)))
         db.execute_many(
-            f"UPDATE {table} SET path = ? WHERE {key} = ?",  # noqa: S608
+            f"UPDATE {table} SET path = ? WHERE {key} = ?",
             ((path_to_sql(_rebase(path_from_sql(path), root.path, new_path)), row_id) for row_id, path in rows),
         )
-    rows = list(db.query("SELECT file_id, f.path FROM file f JOIN folder d USING (folder_id) WHERE root_id = ?", (root.root_id,)))
+    rows = list(
+        db.query(
+            "SELECT file_id, f.path FROM file f JOIN folder d USING (folder_id) WHERE root_id = ?", (root.root_id,)
+        )
+    )
     db.execute_many(
         "UPDATE file SET path = ? WHERE file_id = ?",
         ((path_to_sql(_rebase(path_from_sql(path), root.path, new_path)), file_id) for file_id, path in rows),
@@ -80,7 +84,9 @@ def sample_of_root(db: Database, root: Root, count: int) -> list[tuple[Path, Sta
             (root.root_id, count),
         )
     )
-    return [(os.path.relpath(path_from_sql(path), root.path), Stat(size, mtime, inode)) for path, size, mtime, inode in rows]
+    return [
+        (os.path.relpath(path_from_sql(path), root.path), Stat(size, mtime, inode)) for path, size, mtime, inode in rows
+    ]
 
 
 def set_problem(db: Database, root_id: int, problem: str | None) -> None:
@@ -96,7 +102,9 @@ def distrust_inodes(db: Database, root_id: int) -> None:
 def count_present(db: Database, root_id: int) -> int:
     """How many files of a root are present, as of the last walk."""
     return int(
-        db.value("SELECT count(*) FROM file JOIN folder USING (folder_id) WHERE root_id = ? AND present = 1", (root_id,))
+        db.value(
+            "SELECT count(*) FROM file JOIN folder USING (folder_id) WHERE root_id = ? AND present = 1", (root_id,)
+        )
     )
 
 
@@ -197,7 +205,8 @@ def find_moves(db: Database, gone: Iterable[int]) -> list[Move]:
         if old is None or old[1] is None:
             continue
         places = db.query(
-            "SELECT file_id, path FROM file WHERE photo_id = ? AND present = 1 AND since_run > ? AND file_id <> ? ORDER BY file_id",
+            "SELECT file_id, path FROM file WHERE photo_id = ? AND present = 1 AND since_run > ? AND file_id <> ?"
+            " ORDER BY file_id",
             (old[1], old[2], file_id),
         )
         free = [(new_id, path_from_sql(path)) for new_id, path in places if new_id not in taken]
@@ -211,7 +220,9 @@ def find_moves(db: Database, gone: Iterable[int]) -> list[Move]:
 
 def apply_move(db: Database, move: Move) -> None:
     """Let the old row follow its content to the new place, whose own row goes."""
-    new = db.one("SELECT folder_id, path, size, mtime_ns, inode, since_run FROM file WHERE file_id = ?", (move.new_file_id,))
+    new = db.one(
+        "SELECT folder_id, path, size, mtime_ns, inode, since_run FROM file WHERE file_id = ?", (move.new_file_id,)
+    )
     if new is None:
         raise LookupError(f"no file {move.new_file_id}")
     db.execute("DELETE FROM file WHERE file_id = ?", (move.new_file_id,))

@@ -48,7 +48,7 @@ def count_due(db: Database, detector: str | None, retry_errors: bool = False) ->
     condition, parameters = _due(detector, retry_errors)
     return int(
         db.value(
-            f"SELECT count(*) FROM photo p WHERE {condition}"  # noqa: S608 - one of the three constants above
+            f"SELECT count(*) FROM photo p WHERE {condition}"
             " AND EXISTS (SELECT 1 FROM file WHERE photo_id = p.photo_id AND present = 1 AND error IS NULL)",
             parameters,
         )
@@ -64,7 +64,7 @@ def due(db: Database, detector: str | None, retry_errors: bool = False) -> Itera
             db.query(
                 "SELECT p.photo_id, f.path, f.size, f.mtime_ns FROM photo p JOIN file f ON f.file_id ="
                 " (SELECT min(file_id) FROM file WHERE photo_id = p.photo_id AND present = 1 AND error IS NULL)"
-                f" WHERE p.photo_id > ? AND {condition} ORDER BY p.photo_id LIMIT {_CHUNK}",  # noqa: S608
+                f" WHERE p.photo_id > ? AND {condition} ORDER BY p.photo_id LIMIT {_CHUNK}",
                 (last, *parameters),
             )
         )
@@ -80,7 +80,8 @@ def save_facts(db: Database, run_id: int, analysis: Analysis) -> None:
     facts = analysis.facts
     if facts is None:
         db.execute(
-            "UPDATE photo SET error = ?, examined_run = ? WHERE photo_id = ?", (analysis.error, run_id, analysis.photo_id)
+            "UPDATE photo SET error = ?, examined_run = ? WHERE photo_id = ?",
+            (analysis.error, run_id, analysis.photo_id),
         )
         return
     db.execute(
