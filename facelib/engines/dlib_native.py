@@ -12,9 +12,10 @@ from typing import Any
 
 import dlib
 import numpy as np
+from numpy.typing import NDArray
 
 from facelib.engines import weights
-from facelib.engines.base import RGB, Detected, Points, Vectors
+from facelib.engines.base import RGB, Chips, Detected, Points, Vectors
 from facelib.errors import EngineError
 from facelib.models import Box
 
@@ -91,18 +92,41 @@ class ResnetEncoder:
     def _model(self) -> Any:
         return _load(dlib.face_recognition_model_v1, weights.RESNET)
 
-    def encode(self, image: RGB, landmarks: Points) -> Vectors:
-        """(faces, 128), without jitter, as face_recognition's `face_encodings` with the small model."""
-        if not len(landmarks):
-            return np.zeros((0, self.dimensions), np.float32)
-        shapes = dlib.full_object_detections()
-        for points in landmarks:
-            shapes.append(_shape(points))
-        return np.array(self._model.compute_face_descriptor(image, shapes), np.float32)
+    def align(self, image: RGB, landmarks: Points) -> Chips:
+        """The aligned faces, (n, 150, 150, 3)."""
+        return face_chips(image, landmarks)
 
-    def chips(self, image: RGB, landmarks: Points) -> list[RGB]:
-        """The aligned faces, (150, 150, 3) each."""
-        return [dlib.get_face_chip(image, _shape(points), CHIP_SIZE, CHIP_PADDING) for points in landmarks]
+    def encode(self, chips: Chips) -> Vectors:
+        """(n, 128), without jitter: bit for bit what face_recognition's `face_encodings` gives with the small model."""
+        if not len(chips):
+            return np.zeros((0, self.dimensions), np.float32)
+        return np.array(self._model.compute_face_descriptor(list(chips)), np.float32)
+
+
+def face_chips(image: RGB, landmarks: Points) -> Chips:
+    """Cut faces out upright and of one size (dlib.get_face_chips): (n, 150, 150, 3).
+
+    Landmarks, (n, 5, 2), are rounded to whole pixels, as dlib's are. Raises ValueError where they are of another shape, not
+    finite or all in one place.
+    """
+    points = np.asarray(landmarks, np.float64)
+    if points.shape[1:] != (5, 2) and points.size:
+        raise ValueError(f"landmarks must be (n, 5, 2), not {points.shape}")
+    if not points.size:
+        return np.zeros((0, CHIP_SIZE, CHIP_SIZE, 3), np.uint8)
+    # 2**20 is beyond any image; dlib would ask for memory without end where a face is immensely large.
+    if not (np.abs(points) < 2**20).all() or (np.ptp(np.rint(points), axis=1) == 0).all(axis=1).any():
+        raise ValueError("landmarks must be finite pixels, and of one face not all in one place")
+    faces = dlib.full_object_detections()
+    for face in np.rint(points).astype(int).tolist():
+        # The rectangle is not looked at: the chip's place follows from the landmarks (get_face_chip_details).
+        faces.append(dlib.full_object_detection(dlib.rectangle(), [dlib.point(x, y) for x, y in face]))
+    return np.stack(dlib.get_face_chips(image, faces, size=CHIP_SIZE, padding=CHIP_PADDING))
+
+
+def resize(image: NDArray[Any], rows: int, columns: int) -> Any:
+    """dlib.resize_image, bilinear, to the last bit what dlib's own pyramids are made with."""
+    return dlib.resize_image(image, rows, columns)
 
 
 def version() -> str:
@@ -114,13 +138,6 @@ def version() -> str:
 
 def _box(r: Any) -> Box:
     return Box(r.left(), r.top(), r.right() + 1, r.bottom() + 1)  # dlib's right and bottom are inclusive
-
-
-def _shape(points: Points) -> Any:
-    # The rectangle of a full_object_detection plays no part in the alignment, which goes by the points alone.
-    return dlib.full_object_detection(
-        dlib.rectangle(), [dlib.point(round(float(x)), round(float(y))) for x, y in points]
-    )
 
 
 def _load(model: Any, name: str) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facelib.engines.base import RGB, Detected, Points, Vectors
+from facelib.engines.base import RGB, Chips, Detected, Points, Vectors
 from facelib.models import Box
 
 _BRIGHT = 96  # of 255, in the strongest channel
@@ -57,20 +57,18 @@ class FakeEncoder:
     name = "fake"
     dimensions = 128
 
-    def encode(self, image: RGB, landmarks: Points) -> Vectors:
+    def align(self, image: RGB, landmarks: Points) -> Chips:
+        """Six by six pixels around each nose."""
+        height, width = image.shape[:2]
+        padded = np.pad(image, ((3, 3), (3, 3), (0, 0)), mode="edge")
+        noses = np.clip(landmarks[:, 4].astype(int), 0, (width - 1, height - 1)) if len(landmarks) else ()
+        return np.array([padded[y : y + 6, x : x + 6] for x, y in noses], np.uint8).reshape(-1, 6, 6, 3)
+
+    def encode(self, chips: Chips) -> Vectors:
         """(faces, 128)."""
         rows = []
-        for chip in self.chips(image, landmarks):
+        for chip in chips:
             colour = (chip.reshape(-1, 3).mean(axis=0) // 64).astype(int)
             vector = np.random.default_rng([int(c) for c in colour]).normal(size=self.dimensions)
             rows.append(vector / np.linalg.norm(vector))
         return np.array(rows, np.float32).reshape(-1, self.dimensions)
-
-    def chips(self, image: RGB, landmarks: Points) -> list[RGB]:
-        """A few pixels around each nose."""
-        height, width = image.shape[:2]
-        chips = []
-        for points in landmarks:
-            x, y = int(np.clip(points[4, 0], 3, width - 3)), int(np.clip(points[4, 1], 3, height - 3))
-            chips.append(image[max(y - 3, 0) : y + 3, max(x - 3, 0) : x + 3])
-        return chips

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import platformdirs
 
 from facelib.config import DetectOptions
 from facelib.errors import EngineError
 
 if TYPE_CHECKING:  # the names of detectors are asked for in nights that need no numpy
-    from facelib.engines.base import Detector, Engine
+    from facelib.engines.base import Detector, Encoder, Engine
 
 
 def detector_key(options: DetectOptions) -> str:
@@ -38,16 +41,30 @@ def load(options: DetectOptions) -> Engine:
         from facelib.engines.fake import FakeDetector, FakeEncoder, FakeLandmarks
 
         return Engine(FakeDetector(), FakeLandmarks(), FakeEncoder())
-    from facelib.engines.dlib_native import FivePointLandmarks, ResnetEncoder
+    from facelib.engines.dlib_native import FivePointLandmarks
 
-    return Engine(_detector(options), FivePointLandmarks(), ResnetEncoder())
+    cnn, encoder = _networks(options)
+    return Engine(_policy(options, cnn), FivePointLandmarks(), encoder)
 
 
-def _detector(options: DetectOptions) -> Detector:
-    from facelib.engines.dlib_native import CnnDetector, HogDetector
+def _networks(options: DetectOptions) -> tuple[Detector, Encoder]:
+    """The two networks, on what the options say; the results are the same."""
+    if options.engine == "dlib":
+        from facelib.engines import dlib_native
+
+        return dlib_native.CnnDetector(options.cnn_upsample), dlib_native.ResnetEncoder()
+    from facelib.engines import dlib_onnx, weights
+
+    cache = Path(platformdirs.user_cache_dir("facelib", appauthor=False))
+    detector = dlib_onnx.CnnDetector(weights.find(weights.MMOD), cache, upsample=options.cnn_upsample)
+    return detector, dlib_onnx.ResnetEncoder(weights.find(weights.RESNET), cache, mirror=False)
+
+
+def _policy(options: DetectOptions, cnn: Detector) -> Detector:
+    from facelib.engines.dlib_native import HogDetector
     from facelib.engines.policy import FirstThatFinds, Merged
 
-    hog, cnn = HogDetector(options.hog_upsample), CnnDetector(options.cnn_upsample)
+    hog = HogDetector(options.hog_upsample)
     policies: dict[str, Detector] = {
         "hog": hog,
         "cnn": cnn,

@@ -13,7 +13,6 @@ from pathlib import Path
 from facelib.errors import WeightsError
 
 _PACKAGE = "face_recognition_models"
-_CURE = f"reinstall it: pip install --force-reinstall {_PACKAGE}"
 
 MMOD = "mmod_human_face_detector.dat"
 RESNET = "dlib_face_recognition_resnet_model_v1.dat"
@@ -31,10 +30,10 @@ def find(name: str) -> Path:
     spec = find_spec(_PACKAGE)
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders:
-        raise WeightsError(f"the model files are missing: pip install {_PACKAGE}")
+        raise WeightsError(Path(name), "is missing", f"install it: pip install {_PACKAGE}")
     path = Path(folders[0]) / "models" / name
     if not path.is_file():
-        raise WeightsError(f"{path} is missing; {_CURE}")
+        raise WeightsError(path, "is missing")
     return path
 
 
@@ -44,5 +43,5 @@ def verify(name: str) -> Path:
     with path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != SHA256[name]:
-        raise WeightsError(f"{path} is damaged or another version (SHA-256 {found[:16]}...); {_CURE}")
+        raise WeightsError(path, f"damaged or of another version (SHA-256 {found[:16]}...)")
     return path

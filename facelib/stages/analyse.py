@@ -98,8 +98,8 @@ def _encode(
         else:
             landmarks = engine.landmarker.locate(picture, [scale_box(face.box, zoom_x, zoom_y) for face in found])
     with clock.phase("encode"):
-        vectors = engine.encoder.encode(picture, landmarks)
-        chips = engine.encoder.chips(picture, landmarks)
+        chips = engine.encoder.align(picture, landmarks)
+        vectors = engine.encoder.encode(chips)
     to_full = facts.width / picture.shape[1], facts.height / picture.shape[0]
     for face, points, vector, chip in zip(found, landmarks, vectors, chips, strict=True):
         box = _full_box(face.box, canvas, facts.width, facts.height)

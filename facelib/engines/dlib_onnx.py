@@ -1,0 +1,303 @@
+"""dlib's CNN face detector and face encoder on ONNX Runtime: the same boxes and numbers in a fraction of the time.
+
+The networks run on ONNX Runtime; dlib itself still resizes, because a pixel that differs in its last bit moves the
+scores, and cuts out the face chips. Sources: dlib/dnn/input.h (input_rgb_image_pyramid), dlib/dnn/loss.h (loss_mmod_),
+dlib/image_transforms/image_pyramid.h, tools/python/src/cnn_face_detector.cpp and face_recognition.cpp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from facelib.engines.base import RGB, Chips, Detected, Points, Vectors
+from facelib.engines.dlib_graphs import DetectorGeometry, detector_model, encoder_model
+from facelib.engines.dlib_native import face_chips, resize
+from facelib.models import Box
+
+MIN_SIDE = 32  # pixels; dlib itself raises on images smaller still
+
+# The detector takes 12 bytes of memory per pixel of the tiled pyramid and 40 per pixel of the band that it is at. Bands
+# overlap by some 180 pixels, computed twice, so small ones cost time: 128 rows of scores 5 %, half of that 10 %.
+BAND_PIXELS = 2_500_000
+MIN_BAND_ROWS = 32  # rows of scores, however wide the picture is
+
+CHIPS_AT_ONCE = 16  # faces; more gain nothing on a CPU and take 4 MB each
+
+# Where a provider's defaults are quicker but not equal, or tune again for each new size of image.
+PROVIDER_OPTIONS: dict[str, dict[str, str]] = {
+    "CUDAExecutionProvider": {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"},
+    "OpenVINOExecutionProvider": {"precision": "FP32"},
+}
+
+_PYRAMID = 6  # input_rgb_image_pyramid<pyramid_down<6>>: each level 5/6 of the one before
+_MIN_LEVEL_ROWS = 5
+
+_CPU = "CPUExecutionProvider"
+
+
+class CnnDetector:
+    """dlib's cnn_face_detection_model_v1. The model is loaded at first use."""
+
+    def __init__(
+        self,
+        weights: Path,
+        cache: Path,
+        *,
+        upsample: int = 0,
+        threshold: float = 0.0,
+        providers: Sequence[str] = (_CPU,),
+    ) -> None:
+        """Use `weights`, which is mmod_human_face_detector.dat; `cache` is a folder for the converted model.
+
+        `upsample` doubles the image that many times before: 0 finds faces of 75 pixels and more, 1 of 37.
+        `threshold` is the score that a face must exceed, dlib's adjust_threshold.
+        """
+        if upsample < 0:
+            raise ValueError("upsample must not be negative")
+        self.name = f"cnn-1 up={upsample}"
+        self.weights = weights
+        self.cache = cache
+        self.upsample = upsample
+        self.threshold = threshold
+        self.providers = tuple(providers)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, DetectorGeometry]:
+        session = _session(detector_model(self.weights, self.cache), self.providers)
+        return session, DetectorGeometry.from_metadata(session.get_modelmeta().custom_metadata_map)
+
+    def detect(self, images: Sequence[RGB]) -> list[list[Detected]]:
+        """Find the faces of each image, uint8 (rows, columns, 3) RGB; the surest face first.
+
+        Boxes are in pixels of the image given. Images with a side under MIN_SIDE have no faces. Raises WeightsError
+        where the weights cannot be used, ValueError where an image is of another type or shape.
+        """
+        return [self._detect(_checked(image)) for image in images]
+
+    def _detect(self, image: RGB) -> list[Detected]:
+        if min(image.shape[:2]) < MIN_SIDE:
+            return []
+        _, geometry = self._loaded
+        for _ in range(self.upsample):
+            # pyramid_up with pyramid_down<2>; not an even doubling, but it is what dlib does.
+            image = resize(image, 2 * image.shape[0] + 1, 2 * image.shape[1] + 2)
+        tiles = lay_out(image.shape[0], image.shape[1], geometry)
+        scores = self.scores(tiled_pyramid(image, tiles, geometry))
+        found = np.argwhere(scores > self.threshold)
+        values = scores[found[:, 0], found[:, 1]]
+        order = np.argsort(-values, kind="stable")
+        boxes = _round(to_image(found[order], tiles, geometry))
+        kept = suppress(boxes, geometry.nms_iou, geometry.nms_covered)
+        corners = boxes[kept].astype(np.float64)
+        for _ in range(self.upsample):
+            # pyramid_down<2>::point_down, for both corners
+            corners = corners / 2 - (1.25, 0.75, 1.25, 0.75)
+        return [
+            Detected(Box(left, top, right + 1, bottom + 1), float(score), "cnn")
+            for (left, top, right, bottom), score in zip(
+                _round(corners).tolist(), values[order][kept].tolist(), strict=True
+            )
+        ]
+
+    def scores(self, pixels: NDArray[np.float32], band: int | None = None) -> NDArray[np.float32]:
+        """Run the network over `pixels` (3, rows, columns), (RGB - average) / 256; returns (rows', columns').
+
+        The image is run in bands of `band` rows of scores (by default as many as BAND_PIXELS allow), each with as
+        much above and below it as a score sees, so that the result is to the bit that of a single run while the
+        memory is that of one band.
+        """
+        session, geometry = self._loaded
+        rows = 1 + (pixels.shape[1] - geometry.field) // geometry.stride
+        if band is None:
+            most = BAND_PIXELS // (pixels.shape[2] * geometry.stride) - 2 * geometry.halo
+            count = -(-rows // max(most, MIN_BAND_ROWS))
+            band = -(-rows // count)  # all of one height, so that memory of one band fits the next
+        parts = []
+        for top in range(0, rows, band):
+            bottom = min(top + band, rows)
+            first, last = max(top - geometry.halo, 0), min(bottom + geometry.halo, rows) - 1
+            start, stop = first * geometry.stride, last * geometry.stride + geometry.field
+            (out,) = session.run(None, {"pixels": pixels[None, :, start:stop]})
+            parts.append(out[0, 0, top - first : bottom - first])
+        return np.concatenate(parts)
+
+
+class ResnetEncoder:
+    """dlib's face_recognition_model_v1: 128 numbers for each face. The model is loaded at first use."""
+
+    dimensions = 128
+
+    def __init__(self, weights: Path, cache: Path, *, mirror: bool = True, providers: Sequence[str] = (_CPU,)) -> None:
+        """Use `weights`, which is dlib_face_recognition_resnet_model_v1.dat; `cache` is as for CnnDetector.
+
+        `mirror` averages the encodings of a face and of its mirror image, which tells people apart better; without
+        it the numbers are those of dlib and face_recognition. The two are not comparable, and `name` says which.
+        """
+        self.weights = weights
+        self.cache = cache
+        self.mirror = mirror
+        self.providers = tuple(providers)
+        self.name = "dlib-resnet-v1+mirror" if mirror else "dlib-resnet-v1"
+
+    @cached_property
+    def _session(self) -> Any:
+        return _session(encoder_model(self.weights, self.cache), self.providers)
+
+    def align(self, image: RGB, landmarks: Points) -> Chips:
+        """The aligned faces, (n, 150, 150, 3), as dlib's own encoder cuts them out."""
+        return face_chips(_checked(image), landmarks)
+
+    def encode(self, chips: Chips) -> Vectors:
+        """Encode aligned faces, uint8 (n, 150, 150, 3) RGB; returns (n, 128), a row per face.
+
+        Raises WeightsError where the weights cannot be used, ValueError where the chips are of another type or shape.
+        """
+        if not len(chips):
+            return np.zeros((0, self.dimensions), np.float32)
+        parts = [self._encode(chips[start : start + CHIPS_AT_ONCE]) for start in range(0, len(chips), CHIPS_AT_ONCE)]
+        return np.concatenate(parts)
+
+    def _encode(self, chips: Chips) -> Vectors:
+        """A chip and its mirror image are neighbours in the batch."""
+        if self.mirror:
+            chips = np.stack([chips, chips[:, :, ::-1]], axis=1).reshape(-1, *chips.shape[1:])
+        encodings: Vectors = self._session.run(None, {"chips": np.ascontiguousarray(chips)})[0]
+        if self.mirror:
+            encodings = encodings.reshape(-1, 2, self.dimensions).mean(axis=1, dtype=np.float32)
+        return encodings
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Where the levels of an image's pyramid lie in one large picture (compute_tiled_image_pyramid_details)."""
+
+    places: tuple[tuple[int, int, int, int], ...]  # left, top, right, bottom of each level, right and bottom exclusive
+    rows: int  # of the large picture
+    columns: int
+
+
+def lay_out(rows: int, columns: int, geometry: DetectorGeometry) -> Tiles:
+    """Place the pyramid of an image of `rows` and `columns` as dlib does.
+
+    The levels go down in a first column until the next one fits beside the last; the rest climb up along the right
+    edge. A face near a level's edge sees into the neighbouring level, so all of this is part of the scores.
+    """
+    sizes = [(rows, columns)]
+    rate = (_PYRAMID - 1.0) / _PYRAMID
+    while True:
+        # in floating point, and rounded down, as find_pyramid_down_output_image_size does
+        height, width = (int(rate * side) for side in sizes[-1])
+        if height < _MIN_LEVEL_ROWS or width == 0:
+            break
+        sizes.append((height, width))
+    gap, outer = geometry.padding, geometry.outer_padding
+    total = sum(height + gap for height, _ in sizes) - 2 * gap
+    used, before, first = 0, 0, 0
+    for height, width in sizes:
+        if width <= columns - before - gap and (used - rows) * 2 >= total - rows:
+            break
+        used += height + gap
+        before = width
+        first += 1
+    used -= gap
+    places = []
+    y = outer
+    for height, width in sizes[:first]:
+        places.append((outer, y, outer + width, y + height))
+        y += height + gap
+    y -= gap
+    right = outer + columns
+    for height, width in sizes[first:]:
+        if y - height < places[0][3]:
+            break  # it would lie over the first level
+        places.append((right - width, y - height, right, y))
+        y -= height + gap
+    return Tiles(tuple(places), used + 2 * outer, columns + 2 * outer)
+
+
+def tiled_pyramid(image: RGB, tiles: Tiles, geometry: DetectorGeometry) -> NDArray[np.float32]:
+    """Draw the pyramid: float32 (3, rows, columns), (RGB - average) / 256, zero between the levels.
+
+    Each level is made from the one before it, by dlib's own bilinear resize for one float channel.
+    """
+    picture = np.zeros((3, tiles.rows, tiles.columns), np.float32)
+    for channel, average in enumerate(geometry.average):
+        level = np.subtract(image[:, :, channel], np.float32(average), dtype=np.float32)
+        level /= np.float32(256)
+        for number, (left, top, right, bottom) in enumerate(tiles.places):
+            if number:
+                level = resize(level, bottom - top, right - left)
+            picture[channel, top:bottom, left:right] = level
+    return picture
+
+
+def to_image(found: NDArray[np.int64], tiles: Tiles, geometry: DetectorGeometry) -> NDArray[np.float64]:
+    """Boxes in the image, (n, 4) left, top, right, bottom, of scores at `found` (n, 2) row, column.
+
+    As tiled_pyramid_to_image: a box belongs to the level that has its centre, or is nearest to it.
+    """
+    centres = found[:, ::-1] * geometry.stride + geometry.centre
+    places = np.array(tiles.places)
+    low, high = places[:, :2], places[:, 2:] - 1
+    outside = centres[:, None] - np.clip(centres[:, None], low, high)
+    levels = np.argmin((outside**2).sum(axis=2), axis=1)  # the first of equals, as nearest_rect
+    half = (np.array(geometry.window) - 1) / 2
+    corners: NDArray[np.float64] = np.concatenate([centres - half, centres + half], axis=1) - np.tile(low[levels], 2)
+    ratio = _PYRAMID / (_PYRAMID - 1.0)
+    for level in range(1, len(places)):
+        # pyramid_down::point_up, once for each level above
+        above = levels >= level
+        corners[above] = corners[above] * ratio + 0.3
+    return corners
+
+
+def suppress(boxes: NDArray[np.int64], iou: float, covered: float) -> list[int]:
+    """Which of `boxes` (n, 4), surest first and right and bottom inclusive, are not suppressed by a surer one.
+
+    As test_box_overlap: the intersection is measured against the rectangle around both boxes, not their union, and
+    against each box.
+    """
+    areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
+    left = np.arange(len(boxes))
+    kept = []
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        one, others = boxes[best], boxes[left]
+        inner = (np.minimum(one[2:], others[:, 2:]) - np.maximum(one[:2], others[:, :2]) + 1).clip(0).prod(axis=1)
+        outer = (np.maximum(one[2:], others[:, 2:]) - np.minimum(one[:2], others[:, :2]) + 1).prod(axis=1)
+        smaller = np.minimum(areas[best], areas[left])
+        left = left[(inner / outer <= iou) & (inner / smaller <= covered)]
+    return kept
+
+
+def _round(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Round halves away from zero, as std::lround in drectangle's conversion; numpy rounds them to even."""
+    return np.copysign(np.floor(np.abs(values) + 0.5), values).astype(np.int64)
+
+
+def _checked(image: RGB) -> RGB:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"an image must be uint8 (rows, columns, 3), not {image.dtype} {image.shape}")
+    return np.ascontiguousarray(image)
+
+
+def _session(model: bytes, providers: Sequence[str]) -> Any:
+    """Make a session of one thread on the first of `providers` that this ONNX Runtime has, else on the CPU."""
+    options = ort.SessionOptions()
+    # Photographs are the parallel part: one process per core beats one photograph on all cores.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # Plans of memory are kept for each size of image, and the next has another size. The arena stays: bands and
+    # batches bound it (some 120 MB), and without it malloc fragments and takes more memory and a tenth more time.
+    options.enable_mem_pattern = False
+    names = [name for name in dict.fromkeys([*providers, _CPU]) if name in ort.get_available_providers()]
+    return ort.InferenceSession(model, options, providers=[(name, PROVIDER_OPTIONS.get(name, {})) for name in names])
