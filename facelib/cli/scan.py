@@ -73,7 +73,8 @@ def scan(
             found = detect.run(db, run_id, config, key, progress, stop, limit=limit, retry_errors=retry_errors)
             due = 0 if found.complete else photos.count_due(db, key)
             outcome = "interrupted" if stop.interrupted else "stopped" if due or not walked.complete else "done"
-            digest = Digest(walked, found, outcome, time.monotonic() - began, _cpu_seconds(), due)
+            cpu_seconds = time.process_time() + found.worker_seconds
+            digest = Digest(walked, found, outcome, time.monotonic() - began, cpu_seconds, due)
             summary = digest.as_dict()
         except KeyboardInterrupt:
             outcome = "interrupted"
@@ -105,12 +106,6 @@ def _deadline(until: str | None, duration: str | None) -> float | None:
     except ValueError as error:
         raise click.BadParameter(f"{duration!r} is no duration such as 6h or 1h30m", param_hint="--for") from error
     return time.monotonic() + min(seconds) if seconds else None
-
-
-def _cpu_seconds() -> float:
-    """CPU time of this process and of its workers, which have ended by now."""
-    used = os.times()
-    return used.user + used.system + used.children_user + used.children_system
 
 
 def _print(shared: Shared, digest: Digest, progress: Progress) -> None:

@@ -43,6 +43,7 @@ class DetectSummary:
     errors: list[tuple[Path, str]] = field(default_factory=list)
     workers: int = 0
     cpu: Counter[str] = field(default_factory=Counter)  # CPU seconds of the workers by phase
+    worker_seconds: float = 0.0  # CPU seconds of the workers in all
     complete: bool = False  # nothing is left that was due
     seconds: float = 0.0
 
@@ -54,6 +55,7 @@ class DetectSummary:
             "damaged": [{"path": path, "reason": reason} for path, reason in self.damaged],
             "errors": [{"path": path, "reason": reason} for path, reason in self.errors],
             "cpu_seconds": {name: round(seconds, 3) for name, seconds in sorted(self.cpu.items())},
+            "worker_seconds": round(self.worker_seconds, 3),
             "seconds": round(self.seconds, 3),
         }
 
@@ -104,6 +106,7 @@ def run(
             raise
         if own is not None:
             own.shutdown()
+            summary.worker_seconds = own.cpu_seconds
         progress.finish()
         summary.named = faces.faces_per_name_source(db, run_id)
     summary.complete = photos.count_due(db, detector) == 0 if summary.due else True

@@ -30,7 +30,7 @@ from facelib.errors import WorkerDiedError
 T = TypeVar("T")
 
 # What workers need anyway: the fork server loads it once, and every worker shares those pages.
-_PRELOAD = ["facelib.stages.analyse", "facelib.engines.dlib_native", "facelib.engines.quality"]
+_PRELOAD = ["facelib.stages.analyse", "facelib.engines.dlib_onnx"]
 
 
 class InlineExecutor(Executor):
@@ -56,6 +56,7 @@ class _Worker:
     process: Any
     pipe: Connection
     tasks: int = 0
+    cpu_seconds: float = 0.0  # of the process, as of its last answer
     current: _Task | None = None
     deadline: float = field(default=float("inf"))
 
@@ -75,6 +76,7 @@ class WorkerPool(Executor):
         self._workers: list[_Worker] = []
         self._lock = threading.Lock()
         self._closing = self._killed = False
+        self.cpu_seconds = 0.0  # of all workers, as of their last answers: a fork server's children are not our own
         self._wake_out, self._wake_in = self._context.Pipe(duplex=False)
         self._thread = threading.Thread(target=self._supervise, name="facelib-pool", daemon=True)
         self._thread.start()
@@ -183,10 +185,12 @@ class WorkerPool(Executor):
 
     def _receive(self, worker: _Worker) -> None:
         try:
-            good, answer = pickle.loads(worker.pipe.recv_bytes())  # noqa: S301 - from our own child
+            good, answer, cpu_seconds = pickle.loads(worker.pipe.recv_bytes())  # noqa: S301 - from our own child
         except (EOFError, OSError):
             self._bury(worker)
             return
+        self.cpu_seconds += cpu_seconds - worker.cpu_seconds
+        worker.cpu_seconds = cpu_seconds
         task, worker.current = worker.current, None
         if worker.tasks >= self._recycle_after:
             self._workers.remove(worker)
@@ -239,7 +243,8 @@ def _work(pipe: Connection) -> None:
             return
         try:
             function, arguments = pickle.loads(call)  # noqa: S301 - from our own parent
-            answer = pickle.dumps((True, function(*arguments)))
+            result = function(*arguments)
+            answer = pickle.dumps((True, result, time.process_time()))
         except Exception as error:  # noqa: BLE001 - handed to the parent, which decides
             answer = _pickled_error(error)
         try:
@@ -251,10 +256,10 @@ def _work(pipe: Connection) -> None:
 def _pickled_error(error: Exception) -> bytes:
     error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)))
     try:
-        answer = pickle.dumps((False, error))
+        answer = pickle.dumps((False, error, time.process_time()))
         pickle.loads(answer)  # noqa: S301 - some exceptions pickle and do not come back
     except Exception:  # noqa: BLE001 - whatever it is, the text travels
-        answer = pickle.dumps((False, RuntimeError("".join(traceback.format_exception(error)))))
+        answer = pickle.dumps((False, RuntimeError("".join(traceback.format_exception(error))), time.process_time()))
     return answer
 
 
