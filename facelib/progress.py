@@ -235,12 +235,14 @@ def duration(seconds: float) -> str:
 
 
 def count(number: float, unit: str) -> str:
-    """A number with its unit; bytes in decimal multiples.
+    """A number with its unit, given in the plural; bytes in decimal multiples.
 
-    >>> count(1234567, "B"), count(12, "photos"), count(0.5, "photos")
-    ('1.2 MB', '12 photos', '0.5 photos')
+    >>> count(1234567, "B"), count(1, "photos"), count(1200, "photos"), count(0.5, "photos")
+    ('1.2 MB', '1 photo', '1,200 photos', '0.5 photos')
     """
     if unit != "B":
+        if number == 1:
+            unit = unit.removesuffix("s")
         return f"{number:,.0f} {unit}" if number >= 10 or number == int(number) else f"{number:.1f} {unit}"
     for name in ("B", "kB", "MB", "GB"):
         if number < 1000:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
+import click
+
 from facelib.cli.root import cli
-from facelib.errors import FacelibError
+from facelib.errors import EXIT_INTERRUPTED, FacelibError
 
 __all__ = ["cli", "main"]
 
@@ -17,7 +20,16 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        cli(prog_name="facelib")
+        status = cli(prog_name="facelib", standalone_mode=False)
     except FacelibError as error:
         print(f"facelib: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
+        status = error.exit_code
+    except click.ClickException as error:  # wrong usage
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = EXIT_INTERRUPTED
+    except BrokenPipeError:  # `facelib status | head`: nobody reads on, and nobody wants to hear of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)

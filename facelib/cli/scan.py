@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from dataclasses import replace
@@ -63,7 +62,6 @@ def scan(
     config = _with_options(shared.config, workers, detector)
     stop = Stop(_deadline(until, duration))
     progress = for_stream(sys.stderr, json_lines=shared.json, quiet=shared.quiet)
-    os.makedirs(os.path.dirname(shared.database), mode=0o700, exist_ok=True)
     with WriterLock(shared.database, "scan"), create_or_open(shared.database) as db, stop.signals(progress):
         key = None if no_faces else detector_key(config.detect)
         run_id = runs.start(db, "scan")

@@ -44,6 +44,7 @@ class Findings:
     seen_folders: set[int] = field(default_factory=set)
     other_files: list[tuple[Path, Stat, str]] = field(default_factory=list)  # newly met
     other_gone: list[Path] = field(default_factory=list)
+    absent: bool = False  # the folder to walk is not there
     complete: bool = False  # the walk reached its end
 
 
@@ -53,7 +54,8 @@ def compare(db: Database, target: Target, options: WalkOptions, progress: Progre
     findings = Findings(target, Walk(target.top, options), files.folders(db, root_id), files.count_present(db, root_id))
     others = files.other_files(db, root_id)
     others_seen: set[Path] = set()
-    for listing in findings.walk:
+    findings.absent = not os.path.isdir(target.top)
+    for listing in findings.walk if not findings.absent else ():
         if stop.due:
             return findings
         _compare_folder(db, findings, listing, others, others_seen)

@@ -68,11 +68,11 @@ class Digest:
         words = (("new", scan.new), ("moved", scan.moved), ("copied", scan.copied), ("edited", scan.edited),
                  ("gone", scan.gone), ("back again", scan.returned))  # fmt: skip
         changes = ", ".join(f"{number:,} {word}" for word, number in words if number) or "nothing changed"
-        yield f"  files   {scan.files:,} photographs: {changes}"
+        yield f"  files   {count(scan.files, 'photographs')}: {changes}"
         if scan.passed_by and verbose:
             yield "          passed by: " + ", ".join(f"{n:,} {what}" for what, n in sorted(scan.passed_by.items()))
         if scan.unread_pictures:
-            yield f"          {scan.unread_pictures:,} pictures are in formats that facelib does not read"
+            yield f"          {count(scan.unread_pictures, 'pictures')} in formats that facelib does not read"
         if scan.unsettled:
             yield f"          {scan.unsettled:,} changed while they were read: left for the next run"
         if not scan.complete:
@@ -85,7 +85,7 @@ class Digest:
             what = "searched" if detect.detector else "read"
             yield (
                 f"  photos  {detect.done:,} {what} in {duration(detect.seconds)} ({count(rate, 'photos')}/s,"
-                f" {detect.workers} {'worker' if detect.workers == 1 else 'workers'})"
+                f" {count(detect.workers, 'workers')})"
             )
         if detect.done and detect.detector:
             names = {"user": "named by you", "picasa": "named by Picasa", "xmp": "named in XMP", "match": "guessed",
@@ -93,11 +93,11 @@ class Digest:
             by = ", ".join(
                 f"{detect.named[source]:,} {word}" for source, word in names.items() if detect.named.get(source)
             )
-            yield f"  faces   {detect.faces:,} found in {detect.with_faces:,} photos{': ' + by if by else ''}"
+            yield f"  faces   {detect.faces:,} found in {count(detect.with_faces, 'photos')}{': ' + by if by else ''}"
         if detect.carried:
-            yield f"          {detect.carried:,} decisions followed their faces into edited photos"
+            yield f"          {count(detect.carried, 'decisions')} followed their faces into edited photos"
         if self.still_due:
-            yield f"  due     {self.still_due:,} photos are left for the next run"
+            yield f"  due     {count(self.still_due, 'photos')} left for the next run"
         yield from _list("damaged, read as far as it goes", detect.damaged, verbose)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from facelib.errors import FacelibError, NoLibraryError
+from facelib.progress import count
 from facelib.stages.digest import printable
 from facelib.store import files, open_readonly
 
@@ -68,7 +69,7 @@ def _onnxruntime() -> Finding:
     import onnxruntime
 
     providers = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
-    return Finding("onnxruntime", True, f"{onnxruntime.__version__}, providers {providers} (not used yet)")
+    return Finding("onnxruntime", True, f"{onnxruntime.__version__}, providers {providers}")
 
 
 def _formats() -> Finding:
@@ -108,8 +109,8 @@ def _library(database: str) -> Iterator[Finding]:
             yield Finding("library", False, f"{printable(database)}: {says}", "restore a backup of the database")
             return
         yield Finding("library", True, f"{printable(database)}, {os.path.getsize(database) / 1e6:.1f} MB, sound")
-        for path, count, problem in files.roots_with_counts(db):
+        for path, number, problem in files.roots_with_counts(db):
             there = os.path.isdir(path)
-            says = f"{printable(path)}: {count:,} files" if there else f"{printable(path)} is not there"
+            says = f"{printable(path)}: {count(number, 'files')}" if there else f"{printable(path)} is not there"
             yield Finding("root", there and problem is None, says if problem is None else f"{says}; {problem}",
                           "mount it, and scan again")  # fmt: skip

@@ -22,10 +22,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from facelib.errors import WorkerDiedError
+from facelib.errors import EngineError, WorkerDiedError
 
 T = TypeVar("T")
 
@@ -118,6 +119,11 @@ class WorkerPool(Executor):
     # ---------------------------------------------------------------------------------------- the supervising thread
 
     def _supervise(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            # Children inherit what this thread blocks: Ctrl-C must not reach the fork server while it loads its modules.
+            # The resource tracker goes first, because starting it unblocks the signal again.
+            resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             while not self._finished():
                 self._hand_out()
@@ -149,7 +155,11 @@ class WorkerPool(Executor):
                     return
             if not task.future.set_running_or_notify_cancel():
                 continue
-            worker = worker or self._start()
+            try:
+                worker = worker or self._start()
+            except (OSError, EOFError) as error:
+                task.future.set_exception(EngineError(f"cannot start a worker process: {error}"))
+                continue
             worker.current, worker.tasks = task, worker.tasks + 1
             worker.deadline = time.monotonic() + self._timeout
             try:

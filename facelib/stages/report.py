@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from facelib.progress import duration
+from facelib.progress import count, duration
 from facelib.stages.digest import printable
 from facelib.store import Database, files, photos, runs
 
@@ -20,7 +20,7 @@ def report(db: Database, detector: str) -> dict[str, Any]:
     return {
         "database": db.path,
         "roots": [
-            {"path": path, "files": count, "problem": problem} for path, count, problem in files.roots_with_counts(db)
+            {"path": path, "files": number, "problem": problem} for path, number, problem in files.roots_with_counts(db)
         ],
         "counts": photos.counts(db),
         "detector": detector,
@@ -35,19 +35,22 @@ def lines(state: dict[str, Any]) -> Iterator[str]:
     counts = state["counts"]
     yield f"library   {state['database']}"
     for root in state["roots"]:
-        yield f"root      {printable(root['path'])}: {root['files']:,} files"
+        yield f"root      {printable(root['path'])}: {count(root['files'], 'files')}"
         if root["problem"]:
             yield f"          {root['problem']}"
     yield f"files     {counts['files']:,} present, {counts['gone']:,} gone"
     unread, damaged = counts["unreadable_photos"], counts["damaged_photos"]
-    yield f"photos    {counts['photos']:,}, of which {unread:,} cannot be read and {damaged:,} are damaged"
+    yield f"photos    {counts['photos']:,}, of which {unread:,} cannot be read, and {damaged:,} damaged"
     yield f"faces     {counts['faces']:,}"
     yield f"people    {counts['people']:,}"
     eta = f", about {duration(state['eta_seconds'])} at the rate of the last run" if state["eta_seconds"] else ""
-    yield f"due       {state['due']:,} photos for {state['detector']}{eta}"
+    yield f"due       {count(state['due'], 'photos')} for {state['detector']}{eta}"
     for run in state["runs"]:
         scan, detect = run["summary"].get("scan", {}), run["summary"].get("detect", {})
-        done = f"{scan.get('new', 0):,} new files, {detect.get('done', 0):,} photos, {detect.get('faces', 0):,} faces"
+        done = (
+            f"{count(scan.get('new', 0), 'new files')}, {count(detect.get('done', 0), 'photos')},"
+            f" {count(detect.get('faces', 0), 'faces')}"
+        )
         ended = run["outcome"] or "running, or ended by force"
         yield f"run       {run['started_at']}  {run['command']}: {ended}{'; ' + done if run['summary'] else ''}"
 

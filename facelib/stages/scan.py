@@ -242,12 +242,11 @@ def _one_per_place(moves: Sequence[files.Move]) -> Iterator[files.Move]:
 
 def _problem(findings: Findings, lost: set[int], max_loss: float) -> str | None:
     """Why the files that are missing from a root may not be gone, or None."""
+    cure = "its files stay as they were; if they are really gone, run `facelib scan --confirm-missing`"
+    if findings.absent:
+        return f"it is not there (unmounted?); {cure}"
     if not lost:
         return None
-    cure = "its files stay as they were; if they are really gone, run `facelib scan --confirm-missing`"
-    top = findings.target.top
-    if any(path == top for path, _ in findings.walk.unreadable):
-        return f"it is not there (unmounted?); {cure}"
     if findings.seen_files == 0:
         return f"it is empty, and {len(lost):,} photographs were there before (unmounted?); {cure}"
     if len(lost) > max_loss * findings.present_before:

@@ -46,6 +46,7 @@ class WriterLock:
 
     def __enter__(self) -> WriterLock:
         try:
+            os.makedirs(os.path.dirname(self.path) or ".", mode=0o700, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
             raise DatabaseError(f"cannot create {self.path!r}: {error.strerror}") from error
