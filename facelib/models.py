@@ -117,6 +117,28 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownFace:
+    """A face of the database that wants an encoding."""
+
+    face_id: int
+    box: Box
+    landmarks: tuple[
+        tuple[float, float], ...
+    ] = ()  # pixels of the upright full-size photo; () when nobody looked for any
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What an encoder made of a known face."""
+
+    face_id: int
+    landmarks: tuple[tuple[float, float], ...]
+    quality: Quality
+    model: str
+    vector: bytes  # little-endian float32
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One photo that is due: where to read it and what it must still be."""
 
@@ -124,7 +146,8 @@ class Job:
     path: Path
     size: int
     mtime_ns: int
-    detect: bool  # False: only what the photo says about itself
+    detect: bool = False  # look for faces, and encode them
+    faces: tuple[KnownFace, ...] = ()  # encode these
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +157,11 @@ class Analysis:
     photo_id: int
     facts: PhotoFacts | None = None
     faces: tuple[Face, ...] | None = None
+    encoded: tuple[Encoded, ...] = ()  # of the job's known faces
     error: str | None = None
     crashed: bool = False  # the worker died or was killed: tried once more in a later run
     unavailable: bool = False  # cannot be read now, or no longer what was hashed: nothing is stored
+    engine: str = ""  # what computed the networks
     seconds: dict[str, float] = field(
         default_factory=dict
     )  # CPU seconds by phase: decode, detect, landmarks, encode, ...

@@ -41,3 +41,14 @@ CREATE TABLE encoding (
     vector  BLOB NOT NULL CHECK (length(vector) > 0 AND length(vector) % 4 = 0),  -- little-endian float32
     PRIMARY KEY (face_id, model)
 ) STRICT;
+
+-- That the faces of a photo could not be encoded by a model; like `detection`, so that the same photo does not end a
+-- worker every night.
+CREATE TABLE encode_failure (
+    photo_id INTEGER NOT NULL REFERENCES photo ON DELETE CASCADE,
+    model    TEXT NOT NULL,
+    error    TEXT NOT NULL,
+    crashes  INTEGER NOT NULL,
+    run_id   INTEGER NOT NULL REFERENCES run,
+    PRIMARY KEY (photo_id, model)
+) STRICT;

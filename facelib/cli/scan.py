@@ -10,10 +10,10 @@ from datetime import datetime
 import click
 
 from facelib.cli.root import Shared
-from facelib.config import DETECTORS, Config
-from facelib.engines.registry import detector_key
+from facelib.config import DETECTORS, MODELS, PROVIDERS, RUNTIMES, Config
+from facelib.engines.registry import detector_key, encoder_key
 from facelib.progress import JsonLines, Progress, Stop, for_stream, parse_duration, seconds_until
-from facelib.stages import detect
+from facelib.stages import detect, encode
 from facelib.stages import scan as scan_stage
 from facelib.stages.digest import Digest
 from facelib.store import WriterLock, create_or_open, photos, runs
@@ -29,6 +29,11 @@ from facelib.store import WriterLock, create_or_open, photos, runs
     "--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes. [default: one per processor]"
 )
 @click.option("--detector", type=click.Choice(DETECTORS[:-1]), help="How faces are found. [default: hog+cnn]")
+@click.option(
+    "--model", metavar="NAME", help="What encodes faces; faces without it get it. [default: dlib-resnet-v1+mirror]"
+)
+@click.option("--engine", type=click.Choice(RUNTIMES), help="What computes the networks. [default: onnx]")
+@click.option("--provider", type=click.Choice(PROVIDERS), help="Of ONNX Runtime. [default: auto, the best installed]")
 @click.option("--retry-errors", is_flag=True, help="Try again what could not be read or crashed.")
 @click.option("--confirm-missing", is_flag=True, help="Accept that files are gone, however many.")
 @click.pass_obj
@@ -41,6 +46,9 @@ def scan(
     limit: int | None,
     workers: int | None,
     detector: str | None,
+    model: str | None,
+    engine: str | None,
+    provider: str | None,
     retry_errors: bool,
     confirm_missing: bool,
 ) -> None:
@@ -59,7 +67,7 @@ def scan(
     Exit status: 0 done, 3 done but something could not be read (named in the digest), 2 wrong usage, 10 nothing to
     scan, 11 another facelib is writing, 12 not a facelib database, 130 interrupted (Ctrl-C; run it again to go on).
     """
-    config = _with_options(shared.config, workers, detector)
+    config = _with_options(shared.config, workers, detector, model, engine, provider)
     stop = Stop(_deadline(until, duration))
     progress = for_stream(sys.stderr, json_lines=shared.json, quiet=shared.quiet)
     with WriterLock(shared.database, "scan"), create_or_open(shared.database) as db, stop.signals(progress):
@@ -69,10 +77,13 @@ def scan(
         try:
             walked = scan_stage.run(db, run_id, paths, config.walk, progress, stop, confirm_missing=confirm_missing)
             found = detect.run(db, run_id, config, key, progress, stop, limit=limit, retry_errors=retry_errors)
-            due = 0 if found.complete else photos.count_due(db, key)
+            made = encode.EncodeSummary()
+            if not no_faces:
+                made = encode.run(db, run_id, config, encoder_key(config.detect, config.encode), progress, stop)
+            due = (0 if found.complete else photos.count_due(db, key)) + made.due - made.done
             outcome = "interrupted" if stop.interrupted else "stopped" if due or not walked.complete else "done"
-            cpu_seconds = time.process_time() + found.worker_seconds
-            digest = Digest(walked, found, outcome, time.monotonic() - began, cpu_seconds, due)
+            cpu_seconds = time.process_time() + found.worker_seconds + made.worker_seconds
+            digest = Digest(walked, found, made, outcome, time.monotonic() - began, cpu_seconds, due)
             summary = digest.as_dict()
         except KeyboardInterrupt:
             outcome = "interrupted"
@@ -83,11 +94,30 @@ def scan(
     sys.exit(digest.exit_code)
 
 
-def _with_options(config: Config, workers: int | None, detector: str | None) -> Config:
+def _with_options(
+    config: Config,
+    workers: int | None,
+    detector: str | None,
+    model: str | None,
+    engine: str | None,
+    provider: str | None,
+) -> Config:
+    """The configuration with what the command line says instead."""
     if workers is not None:
         config = replace(config, workers=replace(config.workers, workers=workers))
     if detector is not None:
         config = replace(config, detect=replace(config.detect, detector=detector))
+    if model is not None:
+        mirror = model.endswith("+mirror")
+        name = model.removesuffix("+mirror")
+        if name not in MODELS:
+            known = ", ".join(f"{one}, {one}+mirror" for one in MODELS)
+            raise click.BadParameter(f"{model!r} is not known, there are {known}", param_hint="--model")
+        config = replace(config, encode=replace(config.encode, model=name, mirror=mirror))
+    if engine is not None:
+        config = replace(config, engine=replace(config.engine, runtime=engine))
+    if provider is not None:
+        config = replace(config, engine=replace(config.engine, provider=provider))
     return config
 
 

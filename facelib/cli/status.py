@@ -7,7 +7,7 @@ import json
 import click
 
 from facelib.cli.root import Shared
-from facelib.engines.registry import detector_key
+from facelib.engines.registry import detector_key, encoder_key
 from facelib.stages import report
 from facelib.store import open_readonly
 
@@ -23,7 +23,8 @@ def status(shared: Shared) -> None:
     Exit status: 0 done, 10 no library yet, 12 not a facelib database.
     """
     with open_readonly(shared.database) as db:
-        state = report.report(db, detector_key(shared.config.detect))
+        detect, encode = shared.config.detect, shared.config.encode
+        state = report.report(db, detector_key(detect), encoder_key(detect, encode))
     if shared.json:
         click.echo(json.dumps(state))
         return

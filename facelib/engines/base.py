@@ -74,3 +74,4 @@ class Engine:
     detector: Detector
     landmarker: Landmarker
     encoder: Encoder
+    says: str  # what computes, for the digest

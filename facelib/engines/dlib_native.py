@@ -85,8 +85,11 @@ class FivePointLandmarks:
 class ResnetEncoder:
     """dlib_face_recognition_resnet_model_v1: 128 numbers per face; one person within a Euclidean distance of 0.6."""
 
-    name = "dlib-resnet-v1"
     dimensions = 128
+
+    def __init__(self, mirror: bool = False) -> None:
+        self.name = "dlib-resnet-v1+mirror" if mirror else "dlib-resnet-v1"
+        self._mirror = mirror
 
     @cached_property
     def _model(self) -> Any:
@@ -100,7 +103,11 @@ class ResnetEncoder:
         """(n, 128), without jitter: bit for bit what face_recognition's `face_encodings` gives with the small model."""
         if not len(chips):
             return np.zeros((0, self.dimensions), np.float32)
-        return np.array(self._model.compute_face_descriptor(list(chips)), np.float32)
+        vectors: Vectors = np.array(self._model.compute_face_descriptor(list(chips)), np.float32)
+        if self._mirror:
+            turned = [np.ascontiguousarray(chip[:, ::-1]) for chip in chips]
+            vectors = (vectors + np.array(self._model.compute_face_descriptor(turned), np.float32)) * np.float32(0.5)
+        return vectors
 
 
 def face_chips(image: RGB, landmarks: Points) -> Chips:

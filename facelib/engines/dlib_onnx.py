@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from facelib.engines.base import RGB, Chips, Detected, Points, Vectors
 from facelib.engines.dlib_graphs import DetectorGeometry, detector_model, encoder_model
 from facelib.engines.dlib_native import face_chips, resize
+from facelib.engines.session import Session
 from facelib.models import Box
 
 MIN_SIDE = 32  # pixels; dlib itself raises on images smaller still
@@ -31,16 +30,8 @@ MIN_BAND_ROWS = 32  # rows of scores, however wide the picture is
 
 CHIPS_AT_ONCE = 16  # faces; more gain nothing on a CPU and take 4 MB each
 
-# Where a provider's defaults are quicker but not equal, or tune again for each new size of image.
-PROVIDER_OPTIONS: dict[str, dict[str, str]] = {
-    "CUDAExecutionProvider": {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"},
-    "OpenVINOExecutionProvider": {"precision": "FP32"},
-}
-
 _PYRAMID = 6  # input_rgb_image_pyramid<pyramid_down<6>>: each level 5/6 of the one before
 _MIN_LEVEL_ROWS = 5
-
-_CPU = "CPUExecutionProvider"
 
 
 class CnnDetector:
@@ -53,7 +44,7 @@ class CnnDetector:
         *,
         upsample: int = 0,
         threshold: float = 0.0,
-        providers: Sequence[str] = (_CPU,),
+        provider: str = "cpu",
     ) -> None:
         """Use `weights`, which is mmod_human_face_detector.dat; `cache` is a folder for the converted model.
 
@@ -67,12 +58,12 @@ class CnnDetector:
         self.cache = cache
         self.upsample = upsample
         self.threshold = threshold
-        self.providers = tuple(providers)
+        self.provider = provider
 
     @cached_property
-    def _loaded(self) -> tuple[Any, DetectorGeometry]:
-        session = _session(detector_model(self.weights, self.cache), self.providers)
-        return session, DetectorGeometry.from_metadata(session.get_modelmeta().custom_metadata_map)
+    def _loaded(self) -> tuple[Session, DetectorGeometry]:
+        session = Session(detector_model(self.weights, self.cache), self.provider)
+        return session, DetectorGeometry.from_metadata(session.metadata)
 
     def detect(self, images: Sequence[RGB]) -> list[list[Detected]]:
         """Find the faces of each image, uint8 (rows, columns, 3) RGB; the surest face first.
@@ -125,7 +116,7 @@ class CnnDetector:
             bottom = min(top + band, rows)
             first, last = max(top - geometry.halo, 0), min(bottom + geometry.halo, rows) - 1
             start, stop = first * geometry.stride, last * geometry.stride + geometry.field
-            (out,) = session.run(None, {"pixels": pixels[None, :, start:stop]})
+            (out,) = session.run(pixels=pixels[None, :, start:stop])
             parts.append(out[0, 0, top - first : bottom - first])
         return np.concatenate(parts)
 
@@ -135,7 +126,7 @@ class ResnetEncoder:
 
     dimensions = 128
 
-    def __init__(self, weights: Path, cache: Path, *, mirror: bool = True, providers: Sequence[str] = (_CPU,)) -> None:
+    def __init__(self, weights: Path, cache: Path, *, mirror: bool = True, provider: str = "cpu") -> None:
         """Use `weights`, which is dlib_face_recognition_resnet_model_v1.dat; `cache` is as for CnnDetector.
 
         `mirror` averages the encodings of a face and of its mirror image, which tells people apart better; without
@@ -144,12 +135,13 @@ class ResnetEncoder:
         self.weights = weights
         self.cache = cache
         self.mirror = mirror
-        self.providers = tuple(providers)
+        self.provider = provider
         self.name = "dlib-resnet-v1+mirror" if mirror else "dlib-resnet-v1"
 
     @cached_property
-    def _session(self) -> Any:
-        return _session(encoder_model(self.weights, self.cache), self.providers)
+    def session(self) -> Session:
+        """The loaded model."""
+        return Session(encoder_model(self.weights, self.cache), self.provider)
 
     def align(self, image: RGB, landmarks: Points) -> Chips:
         """The aligned faces, (n, 150, 150, 3), as dlib's own encoder cuts them out."""
@@ -169,7 +161,7 @@ class ResnetEncoder:
         """A chip and its mirror image are neighbours in the batch."""
         if self.mirror:
             chips = np.stack([chips, chips[:, :, ::-1]], axis=1).reshape(-1, *chips.shape[1:])
-        encodings: Vectors = self._session.run(None, {"chips": np.ascontiguousarray(chips)})[0]
+        encodings: Vectors = self.session.run(chips=np.ascontiguousarray(chips))[0]
         if self.mirror:
             encodings = encodings.reshape(-1, 2, self.dimensions).mean(axis=1, dtype=np.float32)
         return encodings
@@ -288,16 +280,3 @@ def _checked(image: RGB) -> RGB:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"an image must be uint8 (rows, columns, 3), not {image.dtype} {image.shape}")
     return np.ascontiguousarray(image)
-
-
-def _session(model: bytes, providers: Sequence[str]) -> Any:
-    """Make a session of one thread on the first of `providers` that this ONNX Runtime has, else on the CPU."""
-    options = ort.SessionOptions()
-    # Photographs are the parallel part: one process per core beats one photograph on all cores.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # Plans of memory are kept for each size of image, and the next has another size. The arena stays: bands and
-    # batches bound it (some 120 MB), and without it malloc fragments and takes more memory and a tenth more time.
-    options.enable_mem_pattern = False
-    names = [name for name in dict.fromkeys([*providers, _CPU]) if name in ort.get_available_providers()]
-    return ort.InferenceSession(model, options, providers=[(name, PROVIDER_OPTIONS.get(name, {})) for name in names])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from facelib.config import DetectOptions
+from facelib.config import DetectOptions, EncodeOptions, EngineOptions
 from facelib.errors import EngineError
 
 if TYPE_CHECKING:  # the names of detectors are asked for in nights that need no numpy
@@ -32,32 +32,49 @@ def detector_key(options: DetectOptions) -> str:
     return f"{names[options.detector]} @{options.canvas}"
 
 
-def load(options: DetectOptions) -> Engine:
-    """The engine that the options ask for; its models load when they are first used."""
-    detector_key(options)  # an unknown name is refused with its cure
+def encoder_key(detect: DetectOptions, encode: EncodeOptions) -> str:
+    """What stands in `encoding.model`: faces with an encoding under this name are not due."""
+    return "fake" if detect.detector == "fake" else encode.name
+
+
+def load(detect: DetectOptions, encode: EncodeOptions, engine: EngineOptions) -> Engine:
+    """The engine that the options ask for; its models load when they are first used.
+
+    Raises `EngineError` for names that are not known and providers that are not installed.
+    """
+    detector_key(detect)  # an unknown name is refused with its cure
     from facelib.engines.base import Engine
 
-    if options.detector == "fake":
+    if detect.detector == "fake":
         from facelib.engines.fake import FakeDetector, FakeEncoder, FakeLandmarks
 
-        return Engine(FakeDetector(), FakeLandmarks(), FakeEncoder())
+        return Engine(FakeDetector(), FakeLandmarks(), FakeEncoder(), "fake")
     from facelib.engines.dlib_native import FivePointLandmarks
 
-    cnn, encoder = _networks(options)
-    return Engine(_policy(options, cnn), FivePointLandmarks(), encoder)
+    cnn, encoder, says = _networks(detect, encode, engine)
+    return Engine(_policy(detect, cnn), FivePointLandmarks(), encoder, says)
 
 
-def _networks(options: DetectOptions) -> tuple[Detector, Encoder]:
-    """The two networks, on what the options say; the results are the same."""
-    if options.engine == "dlib":
+def _networks(detect: DetectOptions, encode: EncodeOptions, engine: EngineOptions) -> tuple[Detector, Encoder, str]:
+    """The two networks on what the options say, and what that is; the results are the same."""
+    if engine.runtime == "dlib":
         from facelib.engines import dlib_native
 
-        return dlib_native.CnnDetector(options.cnn_upsample), dlib_native.ResnetEncoder()
-    from facelib.engines import dlib_onnx, weights
+        cnn = dlib_native.CnnDetector(detect.cnn_upsample)
+        return cnn, dlib_native.ResnetEncoder(encode.mirror), f"dlib {dlib_native.version()}"
+    from facelib.engines import dlib_onnx, session, weights
 
     cache = Path(platformdirs.user_cache_dir("facelib", appauthor=False))
-    detector = dlib_onnx.CnnDetector(weights.find(weights.MMOD), cache, upsample=options.cnn_upsample)
-    return detector, dlib_onnx.ResnetEncoder(weights.find(weights.RESNET), cache, mirror=False)
+    detector = dlib_onnx.CnnDetector(
+        weights.find(weights.MMOD), cache, upsample=detect.cnn_upsample, provider=engine.provider
+    )
+    encoder = dlib_onnx.ResnetEncoder(
+        weights.find(weights.RESNET), cache, mirror=encode.mirror, provider=engine.provider
+    )
+    # The encoder's session opens now: whether a provider refuses is known only then.
+    used = encoder.session
+    says = f"ONNX Runtime {session.version()}, {used.provider}"
+    return detector, encoder, f"{says} ({used.warning})" if used.warning else says
 
 
 def _policy(options: DetectOptions, cnn: Detector) -> Detector:

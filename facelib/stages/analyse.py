@@ -9,16 +9,17 @@ import contextlib
 import functools
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from facelib import images
-from facelib.config import DetectOptions, ImageOptions
+from facelib.config import Config
 from facelib.engines import quality, registry
 from facelib.engines.base import RGB, Detected, Engine
 from facelib.errors import PhotoError, PhotoUnavailableError
 from facelib.geometry import clip_box, scale_box, scale_points
-from facelib.models import Analysis, Box, Face, Job
+from facelib.models import Analysis, Box, Encoded, Face, Job, KnownFace, Quality
 
 # Loaded models stay for the life of the worker process.
 _engine = functools.lru_cache(maxsize=1)(registry.load)
@@ -39,79 +40,123 @@ class _Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - began
 
 
-def analyse(image_options: ImageOptions, detect_options: DetectOptions, job: Job) -> Analysis:
+def analyse(config: Config, job: Job) -> Analysis:
     """Do one job. A photo that cannot be read is a result; only an engine that cannot run raises (`FacelibError`)."""
     clock = _Clock()
+    seconds = clock.seconds
     try:
-        with images.open_photo(job.path, image_options, job.size, job.mtime_ns) as source:
-            faces: tuple[Face, ...] | None = None
-            if job.detect:
-                faces = _faces(source, _engine(detect_options), detect_options, clock)
-            return Analysis(job.photo_id, source.facts, faces, seconds=clock.seconds)
+        with images.open_photo(job.path, config.images, job.size, job.mtime_ns) as source:
+            if not job.detect and not job.faces:
+                return Analysis(job.photo_id, source.facts, seconds=seconds)
+            engine = _engine(config.detect, config.encode, config.engine)
+            work = _Work(source, engine, config, clock)
+            faces = work.detect() if job.detect else None
+            encoded = work.encode_known(job.faces)
+            return Analysis(job.photo_id, source.facts, faces, encoded, engine=engine.says, seconds=seconds)
     except PhotoUnavailableError as error:
-        return Analysis(job.photo_id, error=str(error), unavailable=True, seconds=clock.seconds)
+        return Analysis(job.photo_id, error=str(error), unavailable=True, seconds=seconds)
     except PhotoError as error:
-        return Analysis(job.photo_id, error=str(error), seconds=clock.seconds)
+        return Analysis(job.photo_id, error=str(error), seconds=seconds)
     except MemoryError:
-        return Analysis(
-            job.photo_id, error="there is not enough memory to search it", crashed=True, seconds=clock.seconds
+        return Analysis(job.photo_id, error="there is not enough memory to search it", crashed=True, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Aligned:
+    """A face with its points, in pixels of the full-size photo, its vector and how good it is."""
+
+    landmarks: tuple[tuple[float, float], ...]
+    vector: bytes
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One open photo on its way through an engine."""
+
+    source: images.Source
+    engine: Engine
+    config: Config
+    clock: _Clock
+
+    def detect(self) -> tuple[Face, ...]:
+        """Find faces and encode them: left to right, top to bottom."""
+        facts, options = self.source.facts, self.config.detect
+        with self.clock.phase("decode"):
+            canvas = self.source.shrunk(options.canvas)
+        with self.clock.phase("detect"):
+            found = self.engine.detector.detect([canvas])[0]
+        to_full = facts.width / canvas.shape[1], facts.height / canvas.shape[0]
+        faces = []
+        for picture, group in self._pictures(canvas, found):
+            zoom = picture.shape[1] / canvas.shape[1], picture.shape[0] / canvas.shape[0]
+            boxes = [scale_box(face.box, *zoom) for face in group]
+            points = [scale_points(face.landmarks, *zoom) if face.landmarks else None for face in group]
+            full = [clip_box(scale_box(face.box, *to_full), facts.width, facts.height) for face in group]
+            for face, box, aligned in zip(group, full, self._align(picture, boxes, points, full), strict=True):
+                encodings = {self.engine.encoder.name: aligned.vector}
+                faces.append(Face(box, face.score, face.detector, aligned.landmarks, aligned.quality, encodings))
+        return tuple(sorted(faces, key=lambda face: (face.box.left, face.box.top, face.box.right, face.box.bottom)))
+
+    def _pictures(self, canvas: RGB, found: Sequence[Detected]) -> Iterator[tuple[RGB, list[Detected]]]:
+        """The picture that each face is encoded from: the canvas, or a larger decode for those that are small on it."""
+        options = self.config.encode
+        longest, whole = max(canvas.shape[:2]), max(self.source.facts.width, self.source.facts.height)
+        small = [face for face in found if face.box.width < options.min_face] if whole > longest else []
+        large = [face for face in found if face not in small]
+        if large:
+            yield canvas, large
+        if small:
+            need = options.min_face / max(1, min(face.box.width for face in small))
+            with self.clock.phase("decode"):
+                picture = self.source.at_least(min(round(longest * need), options.canvas))
+            yield picture, small
+
+    def encode_known(self, known: Sequence[KnownFace]) -> tuple[Encoded, ...]:
+        """Encode faces of the database from their boxes and landmarks, on a picture as large as detection would have used."""
+        if not known:
+            return ()
+        facts, options = self.source.facts, self.config.encode
+        whole = max(facts.width, facts.height)
+        enough = whole * options.min_face / max(1, min(face.box.width for face in known))
+        with self.clock.phase("decode"):
+            picture = self.source.at_least(round(min(max(enough, self.config.detect.canvas), options.canvas)))
+        zoom = picture.shape[1] / facts.width, picture.shape[0] / facts.height
+        boxes = [scale_box(face.box, *zoom) for face in known]
+        points = [scale_points(face.landmarks, *zoom) if face.landmarks else None for face in known]
+        made = self._align(picture, boxes, points, [face.box for face in known])
+        model = self.engine.encoder.name
+        return tuple(
+            Encoded(face.face_id, one.landmarks, one.quality, model, one.vector)
+            for face, one in zip(known, made, strict=True)
         )
 
-
-def _faces(source: images.Source, engine: Engine, options: DetectOptions, clock: _Clock) -> tuple[Face, ...]:
-    with clock.phase("decode"):
-        canvas = source.shrunk(options.canvas)
-    with clock.phase("detect"):
-        found = engine.detector.detect([canvas])[0]
-    faces: list[Face] = []
-    for picture, group in _pictures(source, canvas, found, options, clock):
-        faces += _encode(source, canvas, picture, group, engine, clock)
-    # Left to right, top to bottom: the same order whichever picture a face was encoded from.
-    return tuple(sorted(faces, key=lambda face: (face.box.left, face.box.top, face.box.right, face.box.bottom)))
-
-
-def _pictures(
-    source: images.Source, canvas: RGB, found: Sequence[Detected], options: DetectOptions, clock: _Clock
-) -> Iterator[tuple[RGB, list[Detected]]]:
-    """The picture that each face is encoded from: the canvas, or a larger decode for those that are small on it."""
-    longest, whole = max(canvas.shape[:2]), max(source.facts.width, source.facts.height)
-    small = [face for face in found if face.box.width < options.encode_min_face] if whole > longest else []
-    large = [face for face in found if face not in small]
-    if large:
-        yield canvas, large
-    if small:
-        need = options.encode_min_face / max(1, min(face.box.width for face in small))
-        with clock.phase("decode"):
-            picture = source.at_least(min(round(longest * need), options.encode_canvas))
-        yield picture, small
-
-
-def _encode(
-    source: images.Source, canvas: RGB, picture: RGB, found: Sequence[Detected], engine: Engine, clock: _Clock
-) -> Iterator[Face]:
-    """Align, encode and judge faces in a picture that may be larger than the canvas they were found on."""
-    facts = source.facts
-    zoom_x, zoom_y = picture.shape[1] / canvas.shape[1], picture.shape[0] / canvas.shape[0]
-    with clock.phase("landmarks"):
-        if all(face.landmarks is not None for face in found):
-            landmarks = np.array([scale_points(face.landmarks or (), zoom_x, zoom_y) for face in found], np.float32)
-        else:
-            landmarks = engine.landmarker.locate(picture, [scale_box(face.box, zoom_x, zoom_y) for face in found])
-    with clock.phase("encode"):
-        chips = engine.encoder.align(picture, landmarks)
-        vectors = engine.encoder.encode(chips)
-    to_full = facts.width / picture.shape[1], facts.height / picture.shape[0]
-    for face, points, vector, chip in zip(found, landmarks, vectors, chips, strict=True):
-        box = _full_box(face.box, canvas, facts.width, facts.height)
-        yield Face(
-            box=box,
-            score=face.score,
-            detector=face.detector,
-            landmarks=scale_points(((float(x), float(y)) for x, y in points), *to_full),
-            quality=quality.measure(chip, points, box.width),
-            encodings={engine.encoder.name: np.ascontiguousarray(vector, "<f4").tobytes()},
-        )
-
-
-def _full_box(box: Box, canvas: RGB, width: int, height: int) -> Box:
-    return clip_box(scale_box(box, width / canvas.shape[1], height / canvas.shape[0]), width, height)
+    def _align(
+        self,
+        picture: RGB,
+        boxes: Sequence[Box],
+        points: Sequence[Sequence[tuple[float, float]] | None],
+        full: Sequence[Box],
+    ) -> list[_Aligned]:
+        """Faces of a picture, given by boxes and, where known, points in it; `full` are their boxes in the photo."""
+        with self.clock.phase("landmarks"):
+            landmarks = np.array(
+                [
+                    known or self.engine.landmarker.locate(picture, [box])[0]
+                    for box, known in zip(boxes, points, strict=True)
+                ],
+                np.float32,
+            )
+        with self.clock.phase("encode"):
+            chips = self.engine.encoder.align(picture, landmarks)
+            vectors = self.engine.encoder.encode(chips)
+        facts = self.source.facts
+        to_full = facts.width / picture.shape[1], facts.height / picture.shape[0]
+        return [
+            _Aligned(
+                scale_points(((float(x), float(y)) for x, y in marks), *to_full),
+                np.ascontiguousarray(vector, "<f4").tobytes(),
+                quality.measure(chip, marks, box.width),
+            )
+            for marks, vector, chip, box in zip(landmarks, vectors, chips, full, strict=True)
+        ]

@@ -6,26 +6,18 @@ same rows, ids included, as one that was left alone.
 
 from __future__ import annotations
 
-import functools
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
 from facelib.config import Config
-from facelib.errors import FacelibError, WorkerDiedError
 from facelib.models import Analysis, Job, Path
 from facelib.progress import Progress, Stop
+from facelib.stages.work import Analyse, Batch, run_jobs, worker_count
 from facelib.store import Database, decisions, faces, photos
-
-BATCH_PHOTOS = 64
-BATCH_SECONDS = 5.0
-# Photos handed out per worker: one in work and two waiting keep it busy while the parent writes.
-_IN_FLIGHT = 3
-
-Analyse = Callable[[Job], Analysis]
 
 
 @dataclass(slots=True)
@@ -38,6 +30,7 @@ class DetectSummary:
     with_faces: int = 0
     faces: int = 0
     named: dict[str, int] = field(default_factory=dict)  # of these faces, by who named them; 'unknown' among them
+    engine: str = ""  # what computed the networks
     carried: int = 0  # decisions that followed a face into an edited photo
     damaged: list[tuple[Path, str]] = field(default_factory=list)  # read, but not whole
     errors: list[tuple[Path, str]] = field(default_factory=list)
@@ -49,7 +42,7 @@ class DetectSummary:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        names = ("detector", "due", "done", "with_faces", "faces", "named", "carried", "workers", "complete")
+        names = ("detector", "due", "done", "with_faces", "faces", "named", "carried", "engine", "workers", "complete")
         return {
             **{name: getattr(self, name) for name in names},
             "damaged": [{"path": path, "reason": reason} for path, reason in self.damaged],
@@ -81,32 +74,18 @@ def run(
     summary = DetectSummary(detector, photos.count_due(db, detector, retry_errors))
     total = summary.due if limit is None else min(limit, summary.due)
     if total:
-        from facelib.stages.pool import WorkerPool, default_workers  # a night without work starts no processes
-
-        summary.workers = min(config.workers.workers or default_workers(), total)
+        summary.workers = worker_count(config, total)
         progress.start("detecting" if detector else "reading", total, "photos")
-        own = None
-        if executor is None:
-            executor = own = WorkerPool(summary.workers, config.workers.recycle_after, config.workers.photo_timeout)
-        try:
-            task = analyse or _default_analyse(config)
-            _work(
-                db,
-                run_id,
-                summary,
-                executor,
-                task,
-                progress,
-                stop,
-                _take(photos.due(db, detector, retry_errors), total),
-            )
-        except BaseException:
-            if own is not None:
-                own.kill()
-            raise
-        if own is not None:
-            own.shutdown()
-            summary.worker_seconds = own.cpu_seconds
+        jobs = _take(photos.due(db, detector, retry_errors), total)
+
+        def write(batch: Batch) -> None:
+            with db.atomic():
+                for job, analysis in batch:
+                    _write_one(db, run_id, job, analysis, summary)
+
+        summary.worker_seconds = run_jobs(
+            jobs, config, summary.workers, progress, stop, write, executor=executor, analyse=analyse
+        )
         progress.finish()
         summary.named = faces.faces_per_name_source(db, run_id)
     summary.complete = photos.count_due(db, detector) == 0 if summary.due else True
@@ -114,74 +93,14 @@ def run(
     return summary
 
 
-def _default_analyse(config: Config) -> Analyse:
-    from facelib.stages.analyse import analyse  # numpy, Pillow and dlib, for nights that have something to do
-
-    return functools.partial(analyse, config.images, config.detect)
-
-
 def _take(jobs: Iterator[Job], count: int) -> Iterator[Job]:
     for _, job in zip(range(count), jobs, strict=False):
         yield job
 
 
-def _work(
-    db: Database,
-    run_id: int,
-    summary: DetectSummary,
-    executor: Executor,
-    analyse: Analyse,
-    progress: Progress,
-    stop: Stop,
-    jobs: Iterator[Job],
-) -> None:
-    """Keep a window of jobs in flight, in order; write a batch when it is full or old."""
-    window: deque[tuple[Job, Future[Analysis]]] = deque()
-    batch: list[tuple[Job, Analysis]] = []
-    flushed = time.monotonic()
-    more = True
-    while more or window:
-        while more and len(window) < _IN_FLIGHT * summary.workers:
-            job = None if stop.due else next(jobs, None)
-            if job is None:
-                more = False
-                break
-            window.append((job, executor.submit(analyse, job)))
-        if stop.due:  # what nobody has begun can wait for the next run
-            window = deque(entry for entry in window if not entry[1].cancel())
-        if window:
-            job, future = window.popleft()
-            batch.append((job, _result(job, future)))
-            progress.advance()
-        if batch and (len(batch) >= BATCH_PHOTOS or time.monotonic() - flushed >= BATCH_SECONDS):
-            _write(db, run_id, batch, summary)
-            batch, flushed = [], time.monotonic()
-    _write(db, run_id, batch, summary)
-
-
-def _result(job: Job, future: Future[Analysis]) -> Analysis:
-    """What became of a job. A bug that one photo brings out costs that photo; an engine that cannot run ends the stage."""
-    try:
-        return future.result()
-    except WorkerDiedError as error:
-        return Analysis(job.photo_id, error=str(error), crashed=True)
-    except FacelibError:
-        raise
-    except Exception as error:  # noqa: BLE001 - it becomes the photo's error, in the database and the digest
-        reason = f"facelib failed on it, please report this: {type(error).__name__}: {error}"
-        return Analysis(job.photo_id, error=reason, crashed=True)
-
-
-def _write(db: Database, run_id: int, batch: list[tuple[Job, Analysis]], summary: DetectSummary) -> None:
-    if not batch:
-        return
-    with db.atomic():
-        for job, analysis in batch:
-            _write_one(db, run_id, job, analysis, summary)
-
-
 def _write_one(db: Database, run_id: int, job: Job, analysis: Analysis, summary: DetectSummary) -> None:
     summary.cpu.update(analysis.seconds)
+    summary.engine = analysis.engine or summary.engine
     if analysis.unavailable:  # nothing was learned; it is due again in the next run
         summary.errors.append((job.path, f"{analysis.error}; it is left for the next run"))
         return

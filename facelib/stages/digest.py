@@ -11,6 +11,7 @@ from facelib.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_UNREADABLE
 from facelib.models import Path
 from facelib.progress import count, duration
 from facelib.stages.detect import DetectSummary
+from facelib.stages.encode import EncodeSummary
 from facelib.stages.scan import ScanSummary
 
 _LISTED = 20  # errors that are spelled out; the others are counted, and `photos_v1` has them all
@@ -22,6 +23,7 @@ class Digest:
 
     scan: ScanSummary
     detect: DetectSummary
+    encode: EncodeSummary
     outcome: str  # 'done', 'stopped', 'interrupted'
     seconds: float
     cpu_seconds: float  # of this process and its workers
@@ -31,13 +33,19 @@ class Digest:
     def exit_code(self) -> int:
         if self.outcome == "interrupted":
             return EXIT_INTERRUPTED
-        unread = self.scan.unreadable or self.scan.problems or self.detect.errors
+        unread = self.scan.unreadable or self.scan.problems or self.detect.errors or self.encode.errors
         return EXIT_SOME_UNREADABLE if unread else EXIT_DONE
 
     @property
     def quiet(self) -> bool:
         """Whether nothing happened that somebody would want mail about."""
-        return self.exit_code == EXIT_DONE and not self.scan.changes() and not self.detect.done and not self.still_due
+        return (
+            self.exit_code == EXIT_DONE
+            and not self.scan.changes()
+            and not self.detect.done
+            and not self.encode.done
+            and not self.still_due
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, and for `run.summary`."""
@@ -49,6 +57,7 @@ class Digest:
             "still_due": self.still_due,
             "scan": self.scan.as_dict(),
             "detect": self.detect.as_dict(),
+            "encode": self.encode.as_dict(),
         }
 
     def lines(self, verbose: bool = False) -> Iterator[str]:
@@ -57,7 +66,7 @@ class Digest:
         yield f"facelib scan, {time.strftime('%Y-%m-%d %H:%M')}, {duration(self.seconds)}{ended}"
         yield from self._files(verbose)
         yield from self._faces(verbose)
-        yield from _list("not read", self.scan.unreadable + self.detect.errors, verbose)
+        yield from _list("not read", self.scan.unreadable + self.detect.errors + self.encode.errors, verbose)
         for root, reason in self.scan.problems:
             yield f"NOTICE {printable(root)}: {reason}"
 
@@ -94,6 +103,11 @@ class Digest:
                 f"{detect.named[source]:,} {word}" for source, word in names.items() if detect.named.get(source)
             )
             yield f"  faces   {detect.faces:,} found in {count(detect.with_faces, 'photos')}{': ' + by if by else ''}"
+        if self.encode.done:
+            yield f"  encoded {count(self.encode.faces, 'faces')} found before, by {self.encode.model}"
+        engine = self.detect.engine or self.encode.engine
+        if engine and (verbose or "refuses" in engine):
+            yield f"  engine  {engine}"
         if detect.carried:
             yield f"          {count(detect.carried, 'decisions')} followed their faces into edited photos"
         if self.still_due:

@@ -28,7 +28,7 @@ class Finding:
 
 def examine(database: str) -> Iterator[Finding]:
     """All findings, one after the other; a check that cannot run is a finding too."""
-    checks: tuple[Callable[[], Finding], ...] = (_python, _sqlite, _dlib, _weights, _onnxruntime, _formats)
+    checks: tuple[Callable[[], Finding], ...] = (_python, _sqlite, _dlib, _weights, _onnxruntime, _parity, _formats)
     for check in checks:
         try:
             yield check()
@@ -66,10 +66,17 @@ def _weights() -> Finding:
 
 
 def _onnxruntime() -> Finding:
-    import onnxruntime
+    from facelib.engines import session
 
-    providers = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
-    return Finding("onnxruntime", True, f"{onnxruntime.__version__}, providers {providers}")
+    return Finding("onnxruntime", True, f"{session.version()}, providers {', '.join(session.available())}")
+
+
+def _parity() -> Finding:
+    """Both networks on the provider in use, against dlib, on a picture that is drawn."""
+    from facelib.engines import selftest
+
+    said = selftest.compare()
+    return Finding("self-test", said.good, said.words, "scan with --engine dlib or --provider cpu, and report this")
 
 
 def _formats() -> Finding:

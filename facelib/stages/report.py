@@ -7,12 +7,12 @@ from typing import Any
 
 from facelib.progress import count, duration
 from facelib.stages.digest import printable
-from facelib.store import Database, files, photos, runs
+from facelib.store import Database, encodings, files, photos, runs
 
 _RUNS = 5
 
 
-def report(db: Database, detector: str) -> dict[str, Any]:
+def report(db: Database, detector: str, model: str) -> dict[str, Any]:
     """The state of a library, for JSON."""
     last = runs.latest(db, _RUNS)
     rate = next((r for r in map(_rate, last) if r), None)
@@ -25,6 +25,8 @@ def report(db: Database, detector: str) -> dict[str, Any]:
         "counts": photos.counts(db),
         "detector": detector,
         "due": due,
+        "model": model,
+        "faces_to_encode": encodings.count_due(db, model)[1],
         "eta_seconds": round(due / rate, 1) if rate and due else None,
         "runs": last,
     }
@@ -45,6 +47,8 @@ def lines(state: dict[str, Any]) -> Iterator[str]:
     yield f"people    {counts['people']:,}"
     eta = f", about {duration(state['eta_seconds'])} at the rate of the last run" if state["eta_seconds"] else ""
     yield f"due       {count(state['due'], 'photos')} for {state['detector']}{eta}"
+    if state["faces_to_encode"]:
+        yield f"          {count(state['faces_to_encode'], 'faces')} to be encoded by {state['model']}"
     for run in state["runs"]:
         scan, detect = run["summary"].get("scan", {}), run["summary"].get("detect", {})
         done = (

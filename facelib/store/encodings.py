@@ -1,0 +1,96 @@
+"""Encodings: which faces want one of a model, and writing them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from itertools import groupby
+
+from facelib.models import Analysis, Box, Job, KnownFace
+from facelib.store.database import Database, path_from_sql
+from facelib.store.photos import MAX_CRASHES
+
+_CHUNK = 500  # faces
+
+# A face is due when its photo can still be read and it has no encoding of this model; not when encoding it failed for good.
+_DUE = """p.error IS NULL AND p.width IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM encoding e WHERE e.face_id = f.face_id AND e.model = ?)
+   AND NOT EXISTS (SELECT 1 FROM encode_failure x
+                    WHERE x.photo_id = f.photo_id AND x.model = ? AND (x.crashes = 0 OR x.crashes >= ?))
+   AND EXISTS (SELECT 1 FROM file WHERE photo_id = p.photo_id AND present = 1 AND error IS NULL)"""
+
+
+def count_due(db: Database, model: str) -> tuple[int, int]:
+    """How many photos have faces without an encoding of this model, and how many faces that are."""
+    row = db.one(
+        f"SELECT count(DISTINCT f.photo_id), count(*) FROM face f JOIN photo p USING (photo_id) WHERE {_DUE}",
+        (model, model, MAX_CRASHES),
+    )
+    return row or (0, 0)
+
+
+def due(db: Database, model: str) -> Iterator[Job]:
+    """The photos with such faces, by photo_id. Read in chunks, so that nothing holds the database between them."""
+    last = 0
+    while True:
+        rows = list(
+            db.query(
+                'SELECT f.photo_id, path, size, mtime_ns, f.face_id, f."left", f.top, f."right", f.bottom, f.landmarks'
+                " FROM (SELECT DISTINCT f.photo_id FROM face f JOIN photo p USING (photo_id)"
+                f"       WHERE f.photo_id > ? AND {_DUE} ORDER BY f.photo_id LIMIT {_CHUNK}) AS chosen"
+                " JOIN face f USING (photo_id)"
+                " JOIN file ON file_id = (SELECT min(file_id) FROM file"
+                "                          WHERE photo_id = f.photo_id AND present = 1 AND error IS NULL)"
+                " WHERE NOT EXISTS (SELECT 1 FROM encoding e WHERE e.face_id = f.face_id AND e.model = ?)"
+                " ORDER BY f.photo_id, f.face_id",
+                (last, model, model, MAX_CRASHES, model),
+            )
+        )
+        for photo_id, group in groupby(rows, key=lambda row: row[0]):
+            faces = list(group)
+            path, size, mtime_ns = faces[0][1:4]
+            known = tuple(KnownFace(face[4], Box(*face[5:9]), _points(face[9])) for face in faces)
+            yield Job(photo_id, path_from_sql(path), size, mtime_ns, faces=known)
+        if not rows:
+            return
+        last = rows[-1][0]
+
+
+def save(db: Database, run_id: int, model: str, analysis: Analysis) -> None:
+    """The encodings of a photo's known faces, or why there are none."""
+    if analysis.error is not None:
+        db.execute(
+            "INSERT INTO encode_failure (photo_id, model, error, crashes, run_id) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (photo_id, model) DO UPDATE SET error = excluded.error, crashes = crashes + excluded.crashes,"
+            " run_id = excluded.run_id",
+            (analysis.photo_id, model, analysis.error, int(analysis.crashed), run_id),
+        )
+        return
+    db.execute("DELETE FROM encode_failure WHERE photo_id = ? AND model = ?", (analysis.photo_id, model))
+    for face in analysis.encoded:
+        db.execute(
+            "INSERT OR REPLACE INTO encoding (face_id, model, vector) VALUES (?, ?, ?)",
+            (face.face_id, face.model, face.vector),
+        )
+        # Boxes that people or Picasa drew have no landmarks and no quality yet.
+        points = [number for point in face.landmarks for number in point]
+        db.execute(
+            "UPDATE face SET landmarks = ?, quality = ?, quality_size = ?, quality_sharpness = ?, quality_frontal = ?,"
+            " quality_exposure = ? WHERE face_id = ? AND landmarks IS NULL",
+            (
+                struct.pack(f"<{len(points)}f", *points),
+                face.quality.combined,
+                face.quality.size,
+                face.quality.sharpness,
+                face.quality.frontal,
+                face.quality.exposure,
+                face.face_id,
+            ),
+        )
+
+
+def _points(blob: bytes | None) -> tuple[tuple[float, float], ...]:
+    if not blob:
+        return ()
+    numbers = struct.unpack(f"<{len(blob) // 4}f", blob)
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
