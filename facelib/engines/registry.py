@@ -20,6 +20,10 @@ def detector_key(options: DetectOptions) -> str:
     The canvas is part of it, because a detector sees other faces on another one.
     """
     hog, cnn = f"hog-1 up={options.hog_upsample}", f"cnn-1 up={options.cnn_upsample}"
+    if options.cnn_pyramid != 6:
+        cnn += f" pyramid={options.cnn_pyramid}"
+    if options.cnn_threshold:
+        cnn += f" over={options.cnn_threshold:g}"
     names = {
         "hog": hog,
         "cnn": cnn,
@@ -60,13 +64,20 @@ def _networks(detect: DetectOptions, encode: EncodeOptions, engine: EngineOption
     if engine.runtime == "dlib":
         from facelib.engines import dlib_native
 
+        if detect.detector != "hog" and (detect.cnn_pyramid != 6 or detect.cnn_threshold):
+            raise EngineError("dlib's own network has detect.cnn_pyramid = 6 and cnn_threshold = 0 only; set them so")
         cnn = dlib_native.CnnDetector(detect.cnn_upsample)
         return cnn, dlib_native.ResnetEncoder(encode.mirror), f"dlib {dlib_native.version()}"
     from facelib.engines import dlib_onnx, session, weights
 
     cache = Path(platformdirs.user_cache_dir("facelib", appauthor=False))
     detector = dlib_onnx.CnnDetector(
-        weights.find(weights.MMOD), cache, upsample=detect.cnn_upsample, provider=engine.provider
+        weights.find(weights.MMOD),
+        cache,
+        upsample=detect.cnn_upsample,
+        threshold=detect.cnn_threshold,
+        pyramid=detect.cnn_pyramid,
+        provider=engine.provider,
     )
     encoder = dlib_onnx.ResnetEncoder(
         weights.find(weights.RESNET), cache, mirror=encode.mirror, provider=engine.provider
