@@ -41,7 +41,7 @@ def faulty(job: Job) -> Analysis:
         raise LookupError("a bug")
     if "engine" in name:
         raise EngineError("the engine cannot run")
-    return analyse(FAKE.images, FAKE.detect, job)
+    return analyse(FAKE, job)
 
 
 def test_photos_that_crash_hang_or_bring_out_a_bug_cost_themselves_only(db: Library, library: Make) -> None:
@@ -159,7 +159,7 @@ def test_detecting_again_keeps_faces_and_what_was_said_about_them(db: Library, l
     config = Config(detect=FAKE.detect.__class__(detector="fake", canvas=300))
     detect.run(
         db.db, run_id, config, "fake-1 @300", Silent(), Stop(), executor=InlineExecutor(),
-        analyse=functools.partial(analyse, config.images, config.detect),
+        analyse=functools.partial(analyse, config),
     )  # fmt: skip
     after = db.rows("SELECT face_id, person, source FROM faces_v1 ORDER BY face_id")
     assert [row[0] for row in after] == [row[0] for row in before]
@@ -214,7 +214,7 @@ def with_encoding(value: float, job: Job) -> Analysis:
     """Analyse, and put a given dlib encoding in the place of the fake one."""
     from dataclasses import replace
 
-    result = analyse(FAKE.images, FAKE.detect, job)
+    result = analyse(FAKE, job)
     vector = struct.pack("<128f", *[value] + [0.0] * 127)
     faces = tuple(replace(face, encodings={"dlib-resnet-v1": vector}) for face in result.faces or ())
     return replace(result, faces=faces)
@@ -286,7 +286,7 @@ def test_real_photographs_end_in_the_same_tables_inline_and_in_workers(tmp_path:
         db.scan(tmp_path / "library")
         run_id = runs.start(db.db, "scan")
         summary = detect.run(
-            db.db, run_id, config, "hog-1 up=1, else cnn-1 up=0 @1200", Silent(), Stop(), executor=executor
+            db.db, run_id, config, "cnn-1 up=1 pyramid=4 @1200", Silent(), Stop(), executor=executor
         )
         assert summary.faces >= 8
         db.db.close()

@@ -22,7 +22,7 @@ LAYERS = [
 ONLY_IN = {
     "sqlite3": {"store", "stages/doctor.py"},  # doctor names its version
     "dlib": {"engines/dlib_native.py"},
-    "onnxruntime": {"engines/dlib_onnx.py", "stages/doctor.py"},
+    "onnxruntime": {"engines/session.py"},
     "PIL": {"images.py"},
     "exifread": {"exif.py"},
     "tqdm": {"progress.py"},
