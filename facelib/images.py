@@ -117,11 +117,13 @@ class Source:
             warning=words or None,
         )
 
-    def shrunk(self, longest: int) -> RGB:
-        """The upright picture with its longest side at most `longest` pixels."""
+    def shrunk(self, longest: int, least: int = 1) -> RGB:
+        """The upright picture with its longest side at most `longest` pixels, and enlarged to at least `least`."""
         image = self._decoded(longest)
-        factor = longest / max(image.size)
-        if factor < 1:
+        factor = max(min(1.0, longest / max(image.size)), least / max(image.size))
+        # A strip of a few pixels by thousands has no faces, and enlarging a dot gives a blur: four times is enough.
+        factor = min(factor, 4.0)
+        if factor != 1:
             width, height = (max(1, round(side * factor)) for side in image.size)
             image = image.resize((width, height), Resampling.BILINEAR, reducing_gap=2.0)
         return np.array(image)

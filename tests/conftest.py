@@ -74,7 +74,13 @@ class Library:
     def scan(self, *paths: Path | str, **options: object) -> ScanSummary:
         run_id = runs.start(self.db, "scan")
         summary = scan.run(
-            self.db, run_id, [str(p) for p in paths], FAKE.walk, Silent(), Stop(), **options  # type: ignore[arg-type]
+            self.db,
+            run_id,
+            [str(p) for p in paths],
+            FAKE.walk,
+            Silent(),
+            Stop(),
+            **options,  # type: ignore[arg-type]
         )
         runs.end(self.db, run_id, "done", {})
         return summary
@@ -82,7 +88,7 @@ class Library:
     def detect(self, **options: object) -> DetectSummary:
         run_id = runs.start(self.db, "scan")
         summary = detect.run(
-            self.db, run_id, FAKE, "fake-1 @1200", Silent(), Stop(),
+            self.db, run_id, FAKE, "fake-1 @700-1200", Silent(), Stop(),
             **({"executor": InlineExecutor()} | options),  # type: ignore[arg-type]
         )  # fmt: skip
         runs.end(self.db, run_id, "done", {})

@@ -58,7 +58,9 @@ def test_quiet_prints_nothing_when_nothing_happened(facelib: Callable[..., Resul
     assert again.stdout + again.stderr == ""
 
 
-def test_what_could_not_be_read_is_named_and_the_exit_status_is_3(facelib: Callable[..., Result], library: Make) -> None:
+def test_what_could_not_be_read_is_named_and_the_exit_status_is_3(
+    facelib: Callable[..., Result], library: Make
+) -> None:
     root = library({"a.png": ()})
     (root / "b.jpg").write_bytes(b"")
     output = facelib("scan", root, check=3).stdout
@@ -190,7 +192,7 @@ def test_status_says_what_is_due_and_how_the_last_runs_ended(facelib: Callable[.
     facelib("scan", "--limit", 6, root)
     output = facelib("status").stdout
     assert f"root      {root}: 8 files" in output
-    assert "due       2 photos for fake-1 @1200, about " in output
+    assert "due       2 photos for fake-1 @700-1200, about " in output
     assert "scan: stopped; 8 new files, 6 photos, 6 faces" in output
     state = json.loads(facelib("--json", "status").stdout)
     assert (state["due"], state["counts"]["photos"], state["runs"][0]["outcome"]) == (2, 8, "stopped")
@@ -257,7 +259,9 @@ def test_help_of_every_command_names_its_exit_status() -> None:
     commands = [line.split()[0] for line in listing.split("Commands:")[1].splitlines() if line.strip()]
     assert commands == ["doctor", "scan", "status"]
     for command in commands:
-        text = subprocess.run([sys.executable, "-m", "facelib", command, "--help"], capture_output=True, text=True).stdout
+        text = subprocess.run(
+            [sys.executable, "-m", "facelib", command, "--help"], capture_output=True, text=True
+        ).stdout
         assert "Exit status:" in text, command
 
 

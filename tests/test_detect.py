@@ -115,7 +115,7 @@ def test_limit_and_deadline_stop_between_photos_and_the_rest_stays_due(db: Libra
     assert (summary.done, summary.complete) == (3, False)
     run_id = runs.start(db.db, "scan")
     stopped = detect.run(
-        db.db, run_id, FAKE, "fake-1 @1200", Silent(), Stop(time.monotonic() - 1), executor=InlineExecutor()
+        db.db, run_id, FAKE, "fake-1 @700-1200", Silent(), Stop(time.monotonic() - 1), executor=InlineExecutor()
     )
     assert (stopped.done, stopped.due, stopped.complete) == (0, 4, False)
     assert db.detect().done == 4
@@ -156,9 +156,9 @@ def test_detecting_again_keeps_faces_and_what_was_said_about_them(db: Library, l
     before = db.rows("SELECT face_id, person, source FROM faces_v1")
     name_face(db, 1, "Ann")
     run_id = runs.start(db.db, "scan")
-    config = Config(detect=FAKE.detect.__class__(detector="fake", canvas=300))
+    config = Config(detect=FAKE.detect.__class__(detector="fake", canvas=300, min_canvas=1))
     detect.run(
-        db.db, run_id, config, "fake-1 @300", Silent(), Stop(), executor=InlineExecutor(),
+        db.db, run_id, config, "fake-1 @1-300", Silent(), Stop(), executor=InlineExecutor(),
         analyse=functools.partial(analyse, config),
     )  # fmt: skip
     after = db.rows("SELECT face_id, person, source FROM faces_v1 ORDER BY face_id")
@@ -186,7 +186,9 @@ def test_names_follow_their_faces_into_an_edited_photo(db: Library, library: Mak
     draw(root / "a.png", ("red", "blue"), seed=42)  # brightened, say
     db.scan()
     assert db.detect().carried == 1
-    rows = db.rows("SELECT person, source FROM faces_v1 JOIN files_v1 USING (photo_id) WHERE present = 1 ORDER BY face_id")
+    rows = db.rows(
+        "SELECT person, source FROM faces_v1 JOIN files_v1 USING (photo_id) WHERE present = 1 ORDER BY face_id"
+    )
     assert rows == [("Ann", "user"), (None, None)]
     assert db.detect().carried == 0
 
@@ -204,7 +206,7 @@ def test_names_do_not_follow_into_quite_another_picture(db: Library, library: Ma
     with db.db.atomic():
         db.db.execute("UPDATE encoding SET model = 'dlib-resnet-v1', vector = ?", (struct.pack("<128f", *[0.0] * 128),))
     summary = detect.run(
-        db.db, run_id, FAKE, "fake-1 @1200", Silent(), Stop(), executor=InlineExecutor(), analyse=far
+        db.db, run_id, FAKE, "fake-1 @700-1200", Silent(), Stop(), executor=InlineExecutor(), analyse=far
     )
     assert summary.carried == 0
     assert db.rows("SELECT person FROM faces_v1 JOIN files_v1 USING (photo_id) WHERE present = 1") == [(None,)]
@@ -253,7 +255,15 @@ def test_a_scan_killed_at_twenty_random_moments_ends_like_one_that_was_not(tmp_p
     (tmp_path / "config.toml").write_text('[detect]\ndetector = "fake"\n[workers]\nworkers = 2\n')
 
     def command(name: str) -> list[str]:
-        start = [sys.executable, "-m", "facelib", "--config", str(tmp_path / "config.toml"), "--db", str(tmp_path / name)]
+        start = [
+            sys.executable,
+            "-m",
+            "facelib",
+            "--config",
+            str(tmp_path / "config.toml"),
+            "--db",
+            str(tmp_path / name),
+        ]
         return [*start, "-q", "scan", str(tmp_path / "library")]
 
     began = time.monotonic()
@@ -286,7 +296,7 @@ def test_real_photographs_end_in_the_same_tables_inline_and_in_workers(tmp_path:
         db.scan(tmp_path / "library")
         run_id = runs.start(db.db, "scan")
         summary = detect.run(
-            db.db, run_id, config, "cnn-1 up=1 pyramid=4 @1200", Silent(), Stop(), executor=executor
+            db.db, run_id, config, "cnn-1 up=1 pyramid=4 @700-1200", Silent(), Stop(), executor=executor
         )
         assert summary.faces >= 8
         db.db.close()

@@ -86,21 +86,29 @@ def test_the_name_of_the_model_says_whether_the_mirror_is_in_it() -> None:
 
 
 @needs("group-photos")
-@pytest.mark.parametrize("mirror", [False, True])
-def test_known_faces_of_a_real_photograph_get_nearly_the_vectors_of_detection(db: Library, mirror: bool) -> None:
-    """Landmarks pass through the full-size frame and are rounded on another picture, so not to the last digit: but far
-    within the 0.6 that tells people apart."""
-    name = "dlib-faces/2008_002079.jpg"
+@pytest.mark.parametrize(
+    ("name", "mirror", "most"),
+    [
+        ("dlib-faces/2008_002079.jpg", False, 1e-5),
+        ("dlib-faces/2008_002079.jpg", True, 1e-5),
+        ("human-samples/group-4.jpg", True, 0.2),
+    ],
+)
+def test_known_faces_of_a_real_photograph_get_nearly_the_vectors_of_detection(
+    name: str, mirror: bool, most: float
+) -> None:
+    """On the same picture the same vectors. On another one landmarks are rounded anew: far within the 0.6 that tells people
+    apart."""
     made = analyse(Config(encode=EncodeOptions(mirror=mirror)), job(name, detect=True))
     assert made.faces is not None
-    assert len(made.faces) == 6
+    assert len(made.faces) >= 5
     known = tuple(KnownFace(i, face.box, face.landmarks) for i, face in enumerate(made.faces))
     again = analyse(Config(encode=EncodeOptions(mirror=mirror)), replace(job(name), faces=known))
     for face, one in zip(made.faces, again.encoded, strict=True):
         ((model, vector),) = face.encodings.items()
         assert one.model == model
         a, b = (np.array(struct.unpack("<128f", v)) for v in (vector, one.vector))
-        assert np.linalg.norm(a - b) < 0.15
+        assert np.linalg.norm(a - b) < most
 
 
 def job(name: str, detect: bool = False) -> Job:

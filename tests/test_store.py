@@ -117,6 +117,7 @@ def test_the_schema_readme_describes_every_view_and_column() -> None:
 
 def test_the_newest_decision_names_a_face_and_a_later_no_takes_it_back(filled: Path) -> None:
     with create_or_open(str(filled)) as db:
+
         def said() -> object:
             return db.one("SELECT person, source FROM faces_v1 WHERE face_id = 1")
 
@@ -130,7 +131,9 @@ def test_the_newest_decision_names_a_face_and_a_later_no_takes_it_back(filled: P
 
         assert said() == ("Ann Lee", "user")
         with db.atomic():
-            db.execute("INSERT INTO match (face_id, person_id, distance, model) VALUES (1, 2, 0.3, 'm'), (3, 1, 0.2, 'm')")
+            db.execute(
+                "INSERT INTO match (face_id, person_id, distance, model) VALUES (1, 2, 0.3, 'm'), (3, 1, 0.2, 'm')"
+            )
         assert said() == ("Ann Lee", "user")
         assert db.one("SELECT person, source, distance FROM faces_v1 WHERE face_id = 3") == ("Ann Lee", "match", 0.2)
         decide("is_not", 1)
@@ -285,7 +288,9 @@ def test_any_path_comes_back_as_the_bytes_it_was(raw: bytes) -> None:
 def test_a_migration_runs_with_its_number_after_one_backup(db: Library, tmp_path: Path) -> None:
     steps = tmp_path / "migrations"
     steps.mkdir()
-    (steps / "0002_two.sql").write_text("-- why\nALTER TABLE person ADD COLUMN born TEXT;\nUPDATE person SET born = 'x;y';")
+    (steps / "0002_two.sql").write_text(
+        "-- why\nALTER TABLE person ADD COLUMN born TEXT;\nUPDATE person SET born = 'x;y';"
+    )
     (steps / "0003_three.sql").write_text("CREATE TABLE third (a TEXT) STRICT;")
     with db.db.atomic():
         add(db.db)

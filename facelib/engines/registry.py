@@ -33,7 +33,7 @@ def detector_key(options: DetectOptions) -> str:
     }
     if options.detector not in names:
         raise EngineError(f"there is no detector {options.detector!r}; there are {', '.join(sorted(names))}")
-    return f"{names[options.detector]} @{options.canvas}"
+    return f"{names[options.detector]} @{options.min_canvas}-{options.canvas}"
 
 
 def encoder_key(detect: DetectOptions, encode: EncodeOptions) -> str:

@@ -83,7 +83,7 @@ class _Work:
         """Find faces and encode them: left to right, top to bottom."""
         facts, options = self.source.facts, self.config.detect
         with self.clock.phase("decode"):
-            canvas = self.source.shrunk(options.canvas)
+            canvas = self.source.shrunk(options.canvas, options.min_canvas)
         with self.clock.phase("detect"):
             found = self.engine.detector.detect([canvas])[0]
         to_full = facts.width / canvas.shape[1], facts.height / canvas.shape[0]
@@ -116,11 +116,14 @@ class _Work:
         """Encode faces of the database from their boxes and landmarks, on a picture as large as detection would have used."""
         if not known:
             return ()
-        facts, options = self.source.facts, self.config.encode
+        facts, options, searched = self.source.facts, self.config.encode, self.config.detect
         whole = max(facts.width, facts.height)
-        enough = whole * options.min_face / max(1, min(face.box.width for face in known))
         with self.clock.phase("decode"):
-            picture = self.source.at_least(round(min(max(enough, self.config.detect.canvas), options.canvas)))
+            if whole <= searched.canvas:  # the very picture that would be searched
+                picture = self.source.shrunk(searched.canvas, searched.min_canvas)
+            else:
+                enough = whole * options.min_face / max(1, min(face.box.width for face in known))
+                picture = self.source.at_least(round(min(max(enough, searched.canvas), options.canvas)))
         zoom = picture.shape[1] / facts.width, picture.shape[0] / facts.height
         boxes = [scale_box(face.box, *zoom) for face in known]
         points = [scale_points(face.landmarks, *zoom) if face.landmarks else None for face in known]
