@@ -1,0 +1,1 @@
+"""Benchmarks: ratios of facelib to something else, measured side by side in one run. `python -m bench --help`."""

@@ -1,0 +1,50 @@
+"""`python -m bench [rescan] [hash] [overhead] [workers]`: measure, print one table, exit 1 when a target is missed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from bench import hashing, overhead, rescan, workers
+from bench.figures import Figure, table
+from bench.measure import BenchError, bench_in, reap_all_below
+
+BENCHES = {
+    "rescan": rescan.figures,
+    "hash": hashing.figures,
+    "overhead": overhead.figures,
+    "workers": workers.figures,
+}
+
+
+def main() -> int:
+    """Run the chosen benchmarks, all without a choice."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="facelib's figures and whether they hold.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHES)} [default: all]")
+    parser.add_argument("--quick", action="store_true", help="smaller: shows that it runs, the figures are rough")
+    parser.add_argument("--folder", type=Path, help="keep trees and files here, for the next time [default: temporary]")
+    chosen = parser.parse_args()
+    unknown = [name for name in chosen.names if name not in BENCHES]
+    if unknown:
+        parser.error(f"there is no {unknown[0]}; there are {', '.join(BENCHES)}")
+    if chosen.folder is not None:
+        chosen.folder = chosen.folder.absolute()
+        chosen.folder.mkdir(parents=True, exist_ok=True)
+    figures: list[Figure] = []
+    try:
+        reap_all_below()
+        with bench_in(chosen.folder, chosen.quick) as bench:
+            for name in chosen.names or BENCHES:
+                found = BENCHES[name](bench)
+                bench.say("".join(f"  {one.name}: {one.form.format(one.value)}, {one.target}\n" for one in found)[:-1])
+                figures += found
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    print(table(figures))
+    return 0 if all(figure.holds for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
