@@ -24,7 +24,7 @@ logging.getLogger("exifread").propagate = False
 # What a parser of hostile bytes raises when it is led astray; anything else is a bug and is shown as one.
 _ASTRAY = (
     ExifError, ValueError, TypeError, KeyError, IndexError, AttributeError, struct.error, OverflowError, OSError,
-    ArithmeticError, RecursionError, AssertionError,
+    ArithmeticError, RecursionError, AssertionError, EOFError, NotImplementedError,
 )  # fmt: skip
 
 
@@ -50,6 +50,13 @@ def read_block(block: bytes | None) -> ExifFacts:
 
 def read_stream(stream: BinaryIO) -> ExifFacts:
     """Facts from a TIFF file, or anything else with a TIFF header at its beginning."""
+    # exifread would go on to look for JPEG, HEIC and others, whose parsers hostile bytes can keep busy for ever.
+    stream.seek(0)
+    start = stream.read(8)
+    if len(start) < 8:
+        return ExifFacts()  # as good as none
+    if start[:4] not in (b"II*\0", b"MM\0*"):
+        return ExifFacts(warning="its EXIF is damaged and was not used (no TIFF header)")
     try:
         tags = exifread.process_file(stream, details=False, extract_thumbnail=False)
     except _ASTRAY as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import struct
 import warnings
@@ -39,7 +40,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "DIB", "HEIF", "AVIF")  
 
 # Pillow raises more than OSError on bad files.
 _BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, SyntaxError, struct.error,
-           zlib.error, OverflowError, ZeroDivisionError, RuntimeError, NotImplementedError)  # fmt: skip
+           zlib.error, OverflowError, ZeroDivisionError, RuntimeError, NotImplementedError, SystemError)  # fmt: skip
 
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -143,15 +144,21 @@ class Source:
 
     def _decode(self, longest: int) -> Image.Image:
         image = self._opened_for(self._stream, longest)
-        if not self._load(image) and image.format in ("JPEG", "MPO"):
+        # Pillow turns what libtiff decodes also after an error, and what it decodes itself only when it reached the end.
+        by_libtiff = self._turned_by_pillow and image.tile[0][0] == "libtiff"  # type: ignore[attr-defined]
+        whole = self._load(image)
+        turned = self._turned_by_pillow and (whole or by_libtiff)
+        if not whole and image.format in ("JPEG", "MPO"):
             # libjpeg shows what it has when the picture ends early, if only there is an end.
             endless = self._opened_for(_Ending(self._stream), longest)
             self._load(endless)
             image = endless
+        elif not whole:
+            image = image.copy()  # the true size, whichever way up it was left
         image = _to_rgb(image)
         if self._damage and image.getextrema() in (((0, 0),) * 3, ((128, 128),) * 3):
             raise PhotoError(f"{self._damage}, and nothing of it can be shown")
-        if self._orientation != 1 and not self._turned_by_pillow:
+        if self._orientation != 1 and not turned:
             image = image.transpose(_TURNS[self._orientation])
         return image
 
@@ -161,7 +168,7 @@ class Source:
         if image.format in ("JPEG", "MPO"):
             factor = longest / max(image.size)
             if factor < 1:
-                image.draft("RGB", (max(1, int(image.width * factor)), max(1, int(image.height * factor))))
+                image.draft("RGB", (math.ceil(image.width * factor), math.ceil(image.height * factor)))
         width, height = image.size
         if width * height > self._budget:
             raise PhotoError(
@@ -249,7 +256,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _readable(stream: BinaryIO) -> Iterator[None]:
     """Turn what Pillow raises on bad files into a `PhotoError` with words for a person."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "possibly corrupt TIFF": what matters becomes the photo's warning or error
+            yield
     except PhotoError:
         raise
     except UnidentifiedImageError as error:

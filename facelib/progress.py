@@ -194,7 +194,7 @@ def seconds_until(clock: str, now: datetime) -> float:
     then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
     if then <= now:
         then += timedelta(days=1)
-    return (then - now).total_seconds()
+    return then.timestamp() - now.timestamp()  # in seconds that pass: in two nights of the year the clock jumps
 
 
 def parse_duration(text: str) -> float:

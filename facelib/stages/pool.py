@@ -31,7 +31,7 @@ from facelib.errors import EngineError, WorkerDiedError
 T = TypeVar("T")
 
 # What workers need anyway: the fork server loads it once, and every worker shares those pages.
-_PRELOAD = ["facelib.stages.analyse", "facelib.engines.dlib_onnx"]
+_PRELOAD = ["facelib.stages.preload"]
 
 
 class InlineExecutor(Executor):

@@ -10,13 +10,15 @@ import stat as stat_module
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from facelib.config import WalkOptions
 from facelib.errors import ConfigError
 from facelib.formats import OTHER_PICTURES, PHOTO_SUFFIXES
 from facelib.models import Path
+
+if TYPE_CHECKING:  # most libraries ignore nothing, and need none of it
+    from pathspec import GitIgnoreSpec
 
 IGNORE_FILE = ".facelibignore"
 
@@ -181,6 +183,10 @@ def _first_visit(folder: Path, visited: set[tuple[int, int]]) -> bool:
 
 
 def _spec(lines: tuple[str, ...] | list[str], source: str) -> GitIgnoreSpec | None:
+    if not lines:
+        return None
+    from pathspec import GitIgnoreSpec
+
     try:
         spec = GitIgnoreSpec.from_lines(lines)
     except ValueError as error:

@@ -38,7 +38,7 @@ def run_jobs(
     `executor` defaults to local worker processes; `analyse` is what they run, and has to be picklable. `write` gets the
     results in the order of the jobs, whatever order they come in.
     """
-    task = analyse or _default_analyse(config)
+    task = analyse or functools.partial(_analyse, config)
     if executor is not None:
         _work(jobs, task, executor, workers, progress, stop, write)
         return 0.0
@@ -61,10 +61,11 @@ def worker_count(config: Config, jobs: int) -> int:
     return max(1, min(config.workers.workers or default_workers(), jobs))
 
 
-def _default_analyse(config: Config) -> Analyse:
-    from facelib.stages.analyse import analyse  # numpy, Pillow and dlib, for nights that have something to do
+def _analyse(config: Config, job: Job) -> Analysis:
+    """What workers run. Only they import numpy, Pillow and dlib; the parent hands out a reference."""
+    from facelib.stages.analyse import analyse
 
-    return functools.partial(analyse, config)
+    return analyse(config, job)
 
 
 def _work(
