@@ -257,7 +257,9 @@ def _readable(stream: BinaryIO) -> Iterator[None]:
     """Turn what Pillow raises on bad files into a `PhotoError` with words for a person."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "possibly corrupt TIFF": what matters becomes the photo's warning or error
+            warnings.simplefilter(
+                "ignore"
+            )  # "possibly corrupt TIFF": what matters becomes the photo's warning or error
             yield
     except PhotoError:
         raise

@@ -143,7 +143,7 @@ def test_results_are_written_in_order_whoever_is_first(db: Library, library: Mak
     finally:
         pool.shutdown()
     for table in ("detection", "face", "encoding", "photo"):
-        assert other.rows(f"SELECT * FROM {table}") == db.rows(f"SELECT * FROM {table}")  # noqa: S608
+        assert other.rows(f"SELECT * FROM {table}") == db.rows(f"SELECT * FROM {table}")
     other.db.close()
 
 

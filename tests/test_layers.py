@@ -97,7 +97,7 @@ def test_every_module_and_public_name_says_what_it_is() -> None:
         if not ast.get_docstring(tree):
             silent.append(path)
         for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                if not ast.get_docstring(node):
-                    silent.append(f"{path}: {node.name}")
+            public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            if public and not ast.get_docstring(node):
+                silent.append(f"{path}: {node.name}")
     assert silent == []

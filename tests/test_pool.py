@@ -43,13 +43,13 @@ def fail(_: int) -> int:
     raise LookupError("not this one")
 
 
-class Unpicklable(Exception):
+class UnpicklableError(Exception):
     def __init__(self, one: int, two: int) -> None:
         super().__init__("odd")
 
 
 def fail_oddly(_: int) -> int:
-    raise Unpicklable(1, 2)
+    raise UnpicklableError(1, 2)
 
 
 def process(_: int) -> int:
@@ -102,7 +102,7 @@ def test_what_a_task_raises_comes_back_with_its_traceback(pool: WorkerPool) -> N
 
 
 def test_an_exception_that_cannot_travel_comes_back_as_text(pool: WorkerPool) -> None:
-    with pytest.raises(RuntimeError, match="Unpicklable"):
+    with pytest.raises(RuntimeError, match="UnpicklableError"):
         pool.submit(fail_oddly, 0).result(60)
 
 

@@ -139,7 +139,7 @@ class Walk:
             return specs
         path = os.path.join(folder, IGNORE_FILE)
         try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            with open(path, encoding="utf-8-sig", errors="surrogateescape") as stream:
                 spec = _spec(stream.read(1 << 20).splitlines(), path)
         except OSError as error:
             self.unreadable.append((path, f"the file cannot be read: {error.strerror}"))
