@@ -21,7 +21,7 @@ from PIL import Image, ImageFile, ImageFilter
 
 from facelib import images
 from facelib.config import DETECTORS, RUNTIMES, DetectOptions, EncodeOptions, EngineOptions, ImageOptions
-from facelib.engines import quality, registry, session, weights
+from facelib.engines import providers, quality, registry, weights
 from facelib.engines.base import RGB, Detected, Engine
 from facelib.engines.dlib_native import FivePointLandmarks, HogDetector, ResnetEncoder, face_chips
 from facelib.engines.fake import FakeDetector, FakeEncoder, FakeLandmarks
@@ -99,15 +99,15 @@ def test_the_engine_says_what_computes() -> None:
 
 
 def test_a_provider_that_refuses_is_replaced_by_the_cpu_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = session._open
+    real = providers._open
 
     def refuse(model: bytes, provider: str) -> object:
         if provider == "cuda":
             raise RuntimeError("no CUDA device\nand more lines")
         return real(model, provider)
 
-    monkeypatch.setattr(session, "available", lambda: ["cuda", "cpu"])
-    monkeypatch.setattr(session, "_open", refuse)
+    monkeypatch.setattr(providers, "available", lambda: ["cuda", "cpu"])
+    monkeypatch.setattr(providers, "_open", refuse)
     made = registry.load(DetectOptions(), EncodeOptions(), EngineOptions("onnx", "auto"))
     assert made.says.endswith("cpu (cuda refuses, the CPU computes: no CUDA device)")
 

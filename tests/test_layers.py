@@ -22,7 +22,7 @@ LAYERS = [
 ONLY_IN = {
     "sqlite3": {"store", "stages/doctor.py"},  # doctor names its version
     "dlib": {"engines/dlib_native.py"},
-    "onnxruntime": {"engines/session.py"},
+    "onnxruntime": {"engines/providers.py"},
     "PIL": {"images.py"},
     "exifread": {"exif.py"},
     "tqdm": {"progress.py"},

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facelib.engines.base import RGB, Chips, Detected, Points, Vectors
 from facelib.engines.dlib_graphs import DetectorGeometry, detector_model, encoder_model
 from facelib.engines.dlib_native import face_chips, resize
-from facelib.engines.session import Session
+from facelib.engines.providers import Session
 from facelib.models import Box
 
 MIN_SIDE = 32  # pixels; dlib itself raises on images smaller still

@@ -68,7 +68,7 @@ def _networks(detect: DetectOptions, encode: EncodeOptions, engine: EngineOption
             raise EngineError("dlib's own network has detect.cnn_pyramid = 6 and cnn_threshold = 0 only; set them so")
         cnn = dlib_native.CnnDetector(detect.cnn_upsample)
         return cnn, dlib_native.ResnetEncoder(encode.mirror), f"dlib {dlib_native.version()}"
-    from facelib.engines import dlib_onnx, session, weights
+    from facelib.engines import dlib_onnx, providers, weights
 
     cache = Path(platformdirs.user_cache_dir("facelib", appauthor=False))
     detector = dlib_onnx.CnnDetector(
@@ -84,7 +84,7 @@ def _networks(detect: DetectOptions, encode: EncodeOptions, engine: EngineOption
     )
     # The encoder's session opens now: whether a provider refuses is known only then.
     used = encoder.session
-    says = f"ONNX Runtime {session.version()}, {used.provider}"
+    says = f"ONNX Runtime {providers.version()}, {used.provider}"
     return detector, encoder, f"{says} ({used.warning})" if used.warning else says
 
 

@@ -66,9 +66,9 @@ def _weights() -> Finding:
 
 
 def _onnxruntime() -> Finding:
-    from facelib.engines import session
+    from facelib.engines import providers
 
-    return Finding("onnxruntime", True, f"{session.version()}, providers {', '.join(session.available())}")
+    return Finding("onnxruntime", True, f"{providers.version()}, providers {', '.join(providers.available())}")
 
 
 def _parity() -> Finding:
