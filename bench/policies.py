@@ -1,7 +1,7 @@
 """Recall against CPU time of the detection policies on the group photographs, and what the usual way would have taken.
 
-Each policy looks at the same pictures, one process, one thread. A face is found when the centre of a detection lies in the true box; a detection on
-nothing is extra (faces that the ground truth leaves out are ignored). The usual way is HOG with one upsampling and dlib's own
+Each policy looks at the same pictures, one process, one thread. A face is found when the centre of a detection lies in the
+true box; a detection on nothing is extra (faces that the ground truth leaves out are ignored). The usual way is HOG with one upsampling and dlib's own
 encoder for each face that it finds.
 """
 
@@ -50,7 +50,7 @@ def figures(bench: Bench) -> list[Figure]:
         bench.say(f"policies: {name}")
         found, extra, seconds, encoding = 0, 0, 0.0, 0.0
         engine = registry.load(options, EncodeOptions(), EngineOptions())
-        with_encoder = {"hog up=1": _dlib(options), "cnn up=1, pyramid 4": engine}.get(name)
+        with_encoder = _dlib(options) if name == "hog up=1" else engine if options == DetectOptions() else None
         for path, photo in truth.items():
             with images.open_photo(str(folder / path), ImageOptions()) as source:
                 picture = source.shrunk(options.canvas, options.min_canvas)
