@@ -1,8 +1,8 @@
 """Recall against CPU time of the detection policies on the group photographs, and what the usual way would have taken.
 
-Each policy looks at the same pictures, one process, one thread. A face is found when the centre of a detection lies in the
-true box; a detection on nothing is extra (faces that the ground truth leaves out are ignored). The usual way is HOG with one upsampling and dlib's own
-encoder for each face that it finds.
+Each policy looks at the same pictures, in one process with one thread. A face is found when the centre of a detection lies
+in the true box; a detection on nothing is extra (faces that the ground truth leaves out are ignored). The usual way is HOG with
+one upsampling and dlib's own encoder for each face that it finds.
 """
 
 from __future__ import annotations

@@ -414,8 +414,9 @@ def test_shrunk_has_the_longest_side_asked_for_and_the_same_shape(
     assert (facts.width, facts.height) == (width, height)
     factor = min(1, longest / max(width, height))
     assert max(pixels.shape[:2]) == round(max(width, height) * factor)
-    assert abs(pixels.shape[1] - max(1, width * factor)) <= 1
-    assert abs(pixels.shape[0] - max(1, height * factor)) <= 1
+    # libjpeg rounds the shorter side up when it shrinks, and the rest of the way rounds again.
+    assert abs(pixels.shape[1] - max(1, width * factor)) < 2
+    assert abs(pixels.shape[0] - max(1, height * factor)) < 2
 
 
 @settings(max_examples=60, deadline=None)
@@ -682,10 +683,10 @@ def read_if_possible(data: bytes, folder: Path) -> None:
     for pixels in (small, large):
         assert pixels.dtype == np.uint8
         assert pixels.shape[2] == 3
-        # The pixels have the shape that the facts say, to a pixel of rounding.
+        # The pixels have the shape that the facts say, but for rounding (twice where libjpeg shrinks).
         factor = max(pixels.shape[:2]) / max(facts.width, facts.height)
-        assert abs(pixels.shape[1] - max(1, facts.width * factor)) <= 1
-        assert abs(pixels.shape[0] - max(1, facts.height * factor)) <= 1
+        assert abs(pixels.shape[1] - max(1, facts.width * factor)) < 2
+        assert abs(pixels.shape[0] - max(1, facts.height * factor)) < 2
     assert max(small.shape[:2]) <= 40
     assert 1 <= facts.orientation <= 8
 
