@@ -272,7 +272,7 @@ def _readable(stream: BinaryIO) -> Iterator[None]:
     except _BROKEN as error:
         if isinstance(error, OSError) and error.errno is not None:  # Pillow's own have none: this is the disk's
             raise PhotoUnavailableError(f"it cannot be read: {error.strerror}") from error
-        raise PhotoError(f"it is damaged: {error or type(error).__name__}") from error
+        raise PhotoError(f"it is damaged: {str(error) or type(error).__name__}") from error
 
 
 def _container_turns(stream: BinaryIO) -> bool:

@@ -209,8 +209,10 @@ def parse_duration(text: str) -> float:
         if character in units:
             seconds += float(number) * units[character]
             number = ""
-        else:
+        elif character.isdigit() or character == ".":
             number += character
+        else:
+            raise ValueError(text)
     if number or not text.strip() or not 0 < seconds < 366 * 86400:  # also refuses inf and nan
         raise ValueError(text)
     return seconds

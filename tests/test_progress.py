@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -423,3 +424,9 @@ def test_another_thread_than_the_first_listens_to_nothing() -> None:
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+@pytest.mark.parametrize("text", ["1h-30m", "-1h", "1e3s", "h", "1 h", "inf", "nan", ""])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        progress.parse_duration(text)

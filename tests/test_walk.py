@@ -184,12 +184,6 @@ def test_a_folder_that_two_links_lead_to_is_walked_once(top: Path, tmp_path: Pat
     assert photos(top, follow_symlinks=True) == ["one/b.jpg"]
 
 
-def test_a_broken_link_is_told_where_links_are_followed(top: Path, tmp_path: Path) -> None:
-    (top / "broken.jpg").symlink_to(tmp_path / "nowhere")
-    walked, _ = whole(top, follow_symlinks=True)
-    assert walked.unreadable == [(str(top / "broken.jpg"), "the file cannot be looked at: No such file or directory")]
-
-
 # ---- what the user does not want
 
 
@@ -477,3 +471,18 @@ def test_a_very_deep_folder_is_walked(top: Path) -> None:
 
 def test_an_empty_folder_is_listed_as_empty(top: Path) -> None:
     assert list(Walk(str(top), WalkOptions())) == [Listing(str(top), [], [])]
+
+
+def test_a_link_to_nowhere_is_passed_by_and_no_error(tmp_path: Path) -> None:
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    for follow in (False, True):
+        walk = Walk(str(tmp_path), WalkOptions(follow_symlinks=follow))
+        assert [listing.photos for listing in walk] == [[]]
+        assert walk.unreadable == []
+        assert walk.passed_by == {"symbolic links": 1}
+
+
+def test_the_ignore_file_itself_is_no_file_to_wonder_about(tmp_path: Path) -> None:
+    (tmp_path / ".facelibignore").write_text("*.png\n")
+    (listing,) = Walk(str(tmp_path), WalkOptions())
+    assert listing.others == []

@@ -246,6 +246,9 @@ def _work(pipe: Connection) -> None:
     """A worker's life: one call after the other, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # libtiff and libjpeg write about bad files straight to the terminal; what matters comes back as an answer.
+    with open(os.devnull, "w") as null:
+        os.dup2(null.fileno(), 2)
     while True:
         try:
             call = pipe.recv_bytes()

@@ -99,7 +99,7 @@ class Walk:
             name = entry.name
             dot = name.rfind(".")
             kind = kinds[name[dot + 1 :]] if dot > 0 else _SNIFF
-            if name[0] == "." and name.startswith(_SKIPPED_PREFIXES):
+            if name[0] == "." and (name.startswith(_SKIPPED_PREFIXES) or name == IGNORE_FILE):
                 self.passed_by["system files"] += 1
                 continue
             if specs and _ignored(entry, specs):
@@ -115,7 +115,10 @@ class Walk:
                         continue
                 status = entry.stat(follow_symlinks=follow)
             except OSError as error:
-                self.unreadable.append((entry.path, f"the file cannot be looked at: {error.strerror}"))
+                if isinstance(error, FileNotFoundError) and entry.is_symlink():
+                    self.passed_by["symbolic links"] += 1  # to nowhere
+                else:
+                    self.unreadable.append((entry.path, f"the file cannot be looked at: {error.strerror}"))
                 continue
             if is_regular(status.st_mode):
                 row = (entry.path, status.st_size, status.st_mtime_ns, _signed(status.st_ino))
