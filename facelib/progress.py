@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import sys
 import threading
@@ -204,16 +205,12 @@ def parse_duration(text: str) -> float:
     5400.0
     """
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    seconds, number = 0.0, ""
-    for character in text.strip().lower():
-        if character in units:
-            seconds += float(number) * units[character]
-            number = ""
-        elif character.isdigit() or character == ".":
-            number += character
-        else:
-            raise ValueError(text)
-    if number or not text.strip() or not 0 < seconds < 366 * 86400:  # also refuses inf and nan
+    clean = text.strip().lower()
+    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", clean, re.ASCII):
+        raise ValueError(text)
+    parts = re.findall(r"([\d.]+)([smhd])", clean)
+    seconds = sum(float(number) * units[unit] for number, unit in parts)
+    if not 0 < seconds < 366 * 86400:
         raise ValueError(text)
     return seconds
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import signal
 import sys
 import threading
@@ -426,7 +425,8 @@ def test_another_thread_than_the_first_listens_to_nothing() -> None:
     assert seen == [before]
 
 
-@pytest.mark.parametrize("text", ["1h-30m", "-1h", "1e3s", "h", "1 h", "inf", "nan", ""])
+@pytest.mark.parametrize("text", ["1h-30m", "-1h", "1e3s", "h", "1 h", "inf", "nan", "", "1.2.3s"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(text)):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text itself is looked at
         progress.parse_duration(text)
+    assert caught.value.args == (text,)
