@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import random
 import shutil
@@ -302,3 +303,31 @@ def test_real_photographs_end_in_the_same_tables_inline_and_in_workers(tmp_path:
         db.db.close()
         results.append(state(tmp_path / f"{len(results)}.db"))
     assert results[0] == results[1]
+
+
+@needs("album")
+def test_the_default_finds_the_faces_of_a_month_of_the_album_where_they_are(tmp_path: Path) -> None:
+    """Through the published views: every true face has a detection centre in its box, and next to nothing else is found."""
+    month = DATA / "album/2015/2015-03"
+    truth = json.loads((DATA / "album/gt.json").read_text())["photos"]
+    db = Library(tmp_path / "facelib.db")
+    db.scan(month)
+    run_id = runs.start(db.db, "scan")
+    detect.run(db.db, run_id, Config(), "cnn-1 up=1 pyramid=4 @700-1200", Silent(), Stop(), executor=None)
+    found = missed = extra = 0
+    for path, photo in truth.items():
+        if not path.startswith("2015/2015-03/"):
+            continue
+        rows = db.rows(
+            'SELECT "left", top, "right", bottom FROM faces_v1 WHERE path = ?', str((DATA / "album" / path).resolve())
+        )
+        centres = {((left + right) / 2, (top + bottom) / 2) for left, top, right, bottom in rows}  # type: ignore[operator]
+        for box in [face["box"] for face in photo["faces"]]:
+            hit = next((c for c in centres if box[0] <= c[0] <= box[2] and box[1] <= c[1] <= box[3]), None)
+            centres.discard(hit)  # type: ignore[arg-type]
+            found, missed = found + (hit is not None), missed + (hit is None)
+        ignored = photo["ignore"]
+        extra += sum(not any(b[0] <= c[0] <= b[2] and b[1] <= c[1] <= b[3] for b in ignored) for c in centres)
+    db.db.close()
+    assert found > 20
+    assert (missed, extra) == (0, 0)
