@@ -1,4 +1,4 @@
-"""`python -m bench [rescan] [hash] [overhead] [workers] [policies]`: measure, print one table, exit 1 when a target is missed."""
+"""`python -m bench [NAME ...]`: measure, print one table, exit 1 when a target is missed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import hashing, overhead, policies, rescan, workers
+from bench import hashing, networks, overhead, policies, rescan, workers
 from bench.figures import Figure, table
 from bench.measure import BenchError, bench_in, reap_all_below
 
@@ -16,6 +16,7 @@ BENCHES = {
     "overhead": overhead.figures,
     "workers": workers.figures,
     "policies": policies.figures,
+    "networks": networks.figures,
 }
 
 

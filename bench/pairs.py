@@ -1,0 +1,144 @@
+"""`python -m bench.pairs`: how well encoders tell people apart, on the verification pairs of LFW, over the whole path.
+
+Each photo of 250 x 250 pixels is searched whole, the face nearest its centre is aligned and encoded, and a pair is called one
+person when the distance is under a threshold. Accuracy as LFW's protocol has it: ten folds, the threshold from the other
+nine. The pairs at hand are mostly of one person, so the mean of both kinds' accuracies is printed too. A photo in which no
+face is found counts as far from everything.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.measure import data
+from facelib import images
+from facelib.config import DetectOptions, EncodeOptions, EngineOptions, ImageOptions
+from facelib.engines import packs, registry
+from facelib.engines.base import RGB, Detected, Detector, Encoder, Landmarker, Points
+
+FOLDS = 10
+_FAR = 10.0  # beyond every distance between encodings
+
+Pair = tuple[Path, Path, bool]
+Vectors = dict[Path, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A detector, what gives landmarks where it does not, and the encoders to compare on its faces."""
+
+    detector: Detector
+    landmarker: Landmarker | None
+    encoders: tuple[Encoder, ...]
+
+
+def main() -> int:
+    """Print one line per encoder; a pack's folder may be named, else it is the one in the test data."""
+    pack = packs.read(Path(sys.argv[1]) if len(sys.argv) > 1 else data("models"))
+    pairs = read_pairs(data("lfw"))
+    photos = sorted({photo for pair in pairs for photo in pair[:2]})
+    print(f"{len(pairs)} pairs, {sum(same for *_, same in pairs)} of one person, {len(photos)} photos")
+    plain, mirrored = (registry.load(DetectOptions(), EncodeOptions(mirror=m), EngineOptions()) for m in (False, True))
+    ways = (
+        Way(plain.detector, plain.landmarker, (plain.encoder, mirrored.encoder)),
+        Way(packs.load_detector(pack), None, (packs.load_encoder(pack),)),
+    )
+    for way in ways:
+        began = time.process_time()
+        vectors = encode_all(way, photos)
+        seconds = (time.process_time() - began) / len(photos)
+        print(f"{way.detector.name}: {seconds * 1000:.0f} CPU-ms per photo, with all encoders")
+        for encoder, found in zip(way.encoders, vectors, strict=True):
+            distances, same = compare(pairs, found)
+            mean, spread, even = accuracy(distances, same)
+            lost = len(photos) - len(found)
+            print(
+                f"  {encoder.name:<24} {mean:.4f} +- {spread:.4f}, both kinds alike {even:.4f}, {lost} without a face"
+            )
+    return 0
+
+
+def read_pairs(folder: Path) -> list[Pair]:
+    """The pairs in LFW's own format: name, two numbers; or name, number, name, number."""
+    pairs = []
+    for line in (folder / "pairs-dev.txt").read_text(encoding="utf-8").splitlines():
+        words = line.split()
+        one, other = (words[0], words[1]), (words[-2] if len(words) == 4 else words[0], words[-1])
+        first, second = (folder / name / f"{name}_{int(number):04}.jpg" for name, number in (one, other))
+        pairs.append((first, second, len(words) == 3))
+    return pairs
+
+
+def encode_all(way: Way, photos: Sequence[Path]) -> list[Vectors]:
+    """For each encoder the vectors of the photos in which a face was found."""
+    vectors: list[Vectors] = [{} for _ in way.encoders]
+    for path in photos:
+        options = DetectOptions()
+        with images.open_photo(str(path), ImageOptions()) as source:
+            # dlib's detector wants small photos enlarged; SCRFD does so itself.
+            picture = source.shrunk(options.canvas, options.min_canvas if way.landmarker else 1)
+        (faces,) = way.detector.detect([picture])
+        if not faces:
+            continue
+        face = min(faces, key=_from_centre(picture))
+        points = _points(way, picture, face)
+        for encoder, found in zip(way.encoders, vectors, strict=True):
+            (found[path],) = encoder.encode(encoder.align(picture, points))
+    return vectors
+
+
+def _from_centre(picture: RGB) -> Callable[[Detected], float]:
+    rows, columns = picture.shape[:2]
+    return lambda face: float(np.hypot(face.box.center[0] - columns / 2, face.box.center[1] - rows / 2))
+
+
+def _points(way: Way, picture: RGB, face: Detected) -> Points:
+    if way.landmarker is not None:
+        return way.landmarker.locate(picture, [face.box])
+    return np.array([face.landmarks], np.float32)
+
+
+def compare(pairs: Sequence[Pair], vectors: Vectors) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Euclidean distances of the pairs (for vectors of length one ordered as their cosines), and which are of one person."""
+    distances = [
+        float(np.linalg.norm(vectors[one] - vectors[other])) if one in vectors and other in vectors else _FAR
+        for one, other, _ in pairs
+    ]
+    return np.array(distances), np.array([same for *_, same in pairs])
+
+
+def accuracy(distances: NDArray[np.float64], same: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Mean and spread over the folds; and the mean of what is right among the pairs of one person and among the others.
+
+    Each fold has its share of both kinds.
+    """
+    fold = np.empty(len(same), int)
+    for kind in (True, False):
+        fold[same == kind] = np.arange((same == kind).sum()) % FOLDS
+    called = np.empty(len(same), bool)
+    for number in range(FOLDS):
+        rest, here = fold != number, fold == number
+        called[here] = distances[here] < best_threshold(distances[rest], same[rest])
+    right = called == same
+    each = [right[fold == number].mean() for number in range(FOLDS)]
+    return float(np.mean(each)), float(np.std(each)), float((right[same].mean() + right[~same].mean()) / 2)
+
+
+def best_threshold(distances: NDArray[np.float64], same: NDArray[np.bool_]) -> float:
+    """The distance under which most pairs are called rightly: half-way between two that occur."""
+    order = np.argsort(distances)
+    ranked = np.concatenate([[0.0], distances[order]])
+    right = np.concatenate([[0], np.cumsum(np.where(same[order], 1, -1))])
+    best = int(right.argmax())
+    return float((ranked[best] + ranked[min(best + 1, len(ranked) - 1)]) / 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
