@@ -86,7 +86,7 @@ class EngineOptions:
     """[engine] What computes the networks. The results are the same."""
 
     runtime: str = (
-        "onnx"  # 'onnx': ONNX Runtime, 1/25 of dlib's CPU time; 'dlib': dlib itself, for those built with CUDA
+        "onnx"  # 'onnx': ONNX Runtime, 1/20 of dlib's CPU time; 'dlib': dlib itself, for those built with CUDA
     )
     provider: str = "auto"  # of ONNX Runtime; 'auto' takes the best that is installed
 
@@ -216,7 +216,7 @@ def _check(config: Config, name: str) -> None:
         "engine.provider": (config.engine.provider in PROVIDERS, f"one of {', '.join(PROVIDERS)}"),
         "workers.workers": (0 <= config.workers.workers <= 1024, "between 0 (one for each processor) and 1024"),
         "workers.recycle_after": (config.workers.recycle_after >= 1, "at least 1"),
-        "workers.photo_timeout": (config.workers.photo_timeout > 0, "more than 0 seconds"),
+        "workers.photo_timeout": (0 < config.workers.photo_timeout <= 86_400, "more than 0 seconds and at most 86400"),
     }
     for key, (good, words) in wrong.items():
         if not good:

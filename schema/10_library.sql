@@ -21,6 +21,8 @@ CREATE TABLE root (
     walked_run   INTEGER REFERENCES run,  -- the last walk that reached its end
     trust_inodes INTEGER NOT NULL DEFAULT 1 CHECK (trust_inodes IN (0, 1)),
                                           -- 0: this file system invents inode numbers anew at each mount
+    absent       INTEGER NOT NULL DEFAULT 0 CHECK (absent IN (0, 1)),
+                                          -- 1: the last walk found nothing where files should be; a disk is not mounted
     problem      TEXT                     -- why the last walk left its files as they were, NULL when it did not
 ) STRICT;
 

@@ -25,7 +25,7 @@ CREATE TABLE match (
 CREATE INDEX match_person ON match (person_id);
 CREATE INDEX match_cluster ON match (cluster_id);
 
--- What somebody said about a face. Append-only: taking back sets undone_run. Keyed to the photo's digest and the box, so
+-- What somebody said about a face. Append-only: taking back sets undone_at. Keyed to the photo's digest and the box, so
 -- that it outlives faces, detectors and models; face_id is where it applies now.
 CREATE TABLE decision (
     decision_id  INTEGER PRIMARY KEY AUTOINCREMENT,

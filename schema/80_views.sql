@@ -19,8 +19,8 @@ SELECT f.path,
        r.path AS root,
        f.size,
        f.mtime_ns,
-       p.sha256,
-       f.photo_id,
+       CASE WHEN f.error IS NULL THEN p.sha256 END AS sha256,
+       CASE WHEN f.error IS NULL THEN f.photo_id END AS photo_id,
        f.present,
        (SELECT started_at FROM run
          WHERE run_id = CASE f.present WHEN 1 THEN max(coalesce(d.seen_run, 0), f.since_run) ELSE f.seen_run END
@@ -49,7 +49,7 @@ SELECT p.photo_id,
                             WHERE s.face_id = f.face_id AND s.verdict = 'no_face')) AS faces,
        coalesce(p.error,
                 (SELECT error FROM detection
-                  WHERE photo_id = p.photo_id AND error IS NOT NULL ORDER BY run_id DESC LIMIT 1)) AS error,
+                  WHERE photo_id = p.photo_id ORDER BY run_id DESC, detection_id DESC LIMIT 1)) AS error,
        p.warning,
        p.format
   FROM photo p;

@@ -150,6 +150,23 @@ def test_a_foreign_database_exits_12_untouched(facelib: Callable[..., Result], l
     for command in (["scan", library({"a.png": ()})], ["status"]):
         assert "another program" in facelib(*command, check=12, db=other).stderr
     assert other.read_bytes() == before
+    assert not (tmp_path / "other.db.lock").exists()
+
+
+def test_a_scan_that_cannot_begin_leaves_no_database(facelib: Callable[..., Result], tmp_path: Path) -> None:
+    facelib("scan", check=10)
+    facelib("scan", tmp_path / "nowhere", check=2)
+    assert not list(tmp_path.glob("facelib.db*"))
+
+
+def test_help_and_doctor_work_with_a_broken_configuration(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("[detect]\ncanvass = 3\n")
+    command = [sys.executable, "-m", "facelib", "--config", tmp_path / "c.toml"]
+    assert subprocess.run([*command, "scan", "--help"], capture_output=True).returncode == 0
+    result = subprocess.run([*command, "doctor"], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "WRONG config" in result.stdout
+    assert "did you mean detect.canvas?" in result.stdout
 
 
 def test_a_database_that_cannot_be_made_is_one_line(facelib: Callable[..., Result], library: Make) -> None:

@@ -212,7 +212,12 @@ def test_tables_and_values_are_not_taken_for_each_other(text: str, message: str)
         ("encode.canvas", ["1200", "100000"], ["1199", "0"], "at least detect.canvas"),
         ("workers.workers", ["0", "1024"], ["-1", "1025"], "between 0 (one for each processor) and 1024"),
         ("workers.recycle_after", ["1", "1000000"], ["0", "-1"], "at least 1"),
-        ("workers.photo_timeout", ["0.1", "1"], ["0", "-1", "nan"], "more than 0 seconds"),
+        (
+            "workers.photo_timeout",
+            ["0.1", "1"],
+            ["0", "-1", "nan", "inf", "86401"],
+            "more than 0 seconds and at most 86400",
+        ),
     ],
 )
 def test_numbers_have_their_ranges(key: str, good: list[str], bad: list[str], message: str) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from conftest import DATA, FAKE, Library, draw, needs
 
-from facelib.config import Config
+from facelib.config import Config, DetectOptions, EncodeOptions, ImageOptions
 from facelib.errors import EngineError
 from facelib.models import Analysis, Job
 from facelib.progress import Silent, Stop
@@ -27,6 +27,7 @@ from facelib.stages import detect
 from facelib.stages.analyse import analyse
 from facelib.stages.pool import InlineExecutor, WorkerPool
 from facelib.store import runs
+from facelib.store.decisions import SAME_PERSON_DISTANCE
 
 Make = Callable[..., Path]
 
@@ -211,6 +212,33 @@ def test_names_do_not_follow_into_quite_another_picture(db: Library, library: Ma
     )
     assert summary.carried == 0
     assert db.rows("SELECT person FROM faces_v1 JOIN files_v1 USING (photo_id) WHERE present = 1") == [(None,)]
+
+
+@pytest.mark.parametrize("options", [EncodeOptions(), EncodeOptions(mirror=False)], ids=lambda o: o.name)
+def test_every_model_that_can_be_chosen_guards_against_quite_another_picture(options: EncodeOptions) -> None:
+    assert SAME_PERSON_DISTANCE[options.name] == 0.6
+
+
+def test_names_follow_through_an_edit_that_nobody_searched(db: Library, library: Make) -> None:
+    root = library({"a.png": ("red", "blue")})
+    db.scan(root)
+    db.detect()
+    name_face(db, 1, "Ann")
+    draw(root / "a.png", ("red", "blue"), seed=42)
+    db.scan()  # and before its faces are looked for, it is edited again
+    draw(root / "a.png", ("red", "blue"), seed=43)
+    db.scan()
+    assert db.detect().carried == 1
+
+
+def test_faces_stay_found_when_the_larger_picture_is_over_the_budget(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png", ("red",), size=(4000, 2000))
+    status = (tmp_path / "a.png").stat()
+    config = Config(detect=DetectOptions("fake", canvas=1200, min_canvas=1), images=ImageOptions(max_megapixels=8.5))
+    job = Job(1, str(tmp_path / "a.png"), status.st_size, status.st_mtime_ns, detect=True)
+    made = analyse(config, job)
+    assert made.faces is not None
+    assert len(made.faces) == 1
 
 
 def with_encoding(value: float, job: Job) -> Analysis:

@@ -122,3 +122,23 @@ def test_a_scan_that_only_reads_facts_encodes_nothing(db: Library, library: Make
     run_id = runs.start(db.db, "scan")
     detect.run(db.db, run_id, FAKE, None, Silent(), Stop(), executor=InlineExecutor())
     assert encodings.count_due(db.db, "fake") == (0, 0)
+
+
+def test_retrying_errors_encodes_what_failed_before(db: Library, library: Make) -> None:
+    db.scan(library({"a.png": ("red",)}))
+    db.detect()
+    run(db, "other", functools.partial(fails, "it is damaged", False))
+    run_id = runs.start(db.db, "scan")
+    summary = encode.run(
+        db.db, run_id, FAKE, "other", Silent(), Stop(), retry_errors=True, executor=InlineExecutor(),
+        analyse=functools.partial(renamed, "other"),
+    )  # fmt: skip
+    assert (summary.done, summary.faces) == (1, 1)
+
+
+def test_a_failure_after_a_crash_is_final(db: Library, library: Make) -> None:
+    db.scan(library({"a.png": ("red",)}))
+    db.detect()
+    run(db, "other", functools.partial(fails, "the worker process crashed", True))
+    run(db, "other", functools.partial(fails, "it is damaged", False))
+    assert encodings.count_due(db.db, "other") == (0, 0)

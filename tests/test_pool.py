@@ -67,6 +67,18 @@ def pool() -> Iterator[WorkerPool]:
     made.shutdown()
 
 
+def test_a_worker_that_dies_between_tasks_costs_nothing() -> None:
+    pool = WorkerPool(workers=1, recycle_after=100, timeout=60)
+    try:
+        pid = pool.submit(process, 0).result(60)
+        os.kill(pid, signal.SIGKILL)
+        while _alive(pid):
+            time.sleep(0.01)
+        assert pool.submit(double, 21).result(60) == 42
+    finally:
+        pool.shutdown()
+
+
 def test_results_come_back_in_the_order_asked(pool: WorkerPool) -> None:
     assert list(pool.map(double, range(50))) == [2 * n for n in range(50)]
 

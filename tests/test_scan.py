@@ -451,6 +451,7 @@ def test_a_root_that_is_mounted_elsewhere_is_known_again(db: Library, library: M
     opened.clear()
     summary = db.scan(there)
     assert opened == []
+    assert summary.relocated == [(str(root), str(there))]
     assert (summary.unchanged, summary.changes()) == (5, 0)
     assert db.rows("SELECT root_id, path FROM root") == [(1, str(there))]
     assert all(path.startswith(str(there)) for path in db.paths())
@@ -462,6 +463,118 @@ def test_a_copy_of_a_root_is_a_root_of_its_own(db: Library, library: Make) -> No
     shutil.copytree(root, root.parent / "backup")
     assert db.scan(root.parent / "backup").copied == 5
     assert db.rows("SELECT count(*) FROM root") == [(2,)]
+
+
+def test_another_picture_under_the_name_of_a_gone_one_is_new_and_no_edit(db: Library, library: Make) -> None:
+    root = library({f"{i}.png": () for i in range(10)})
+    db.scan(root)
+    (root / "3.png").unlink()
+    db.scan()
+    draw(root / "3.png", ("blue",), seed=77)  # the camera's counter began anew
+    summary = db.scan()
+    assert (summary.new, summary.edited) == (1, 0)
+    assert db.rows("SELECT count(*) FROM edit") == [(0,)]
+
+
+def test_a_file_restored_from_a_backup_is_back_again(db: Library, library: Make) -> None:
+    root = library({f"{i}.png": () for i in range(10)})
+    db.scan(root)
+    shutil.copy2(root / "3.png", root.parent / "backup.png")
+    (root / "3.png").unlink()
+    db.scan()
+    shutil.copy2(root.parent / "backup.png", root / "3.png")  # another inode
+    summary = db.scan()
+    assert (summary.returned, summary.new, summary.copied) == (1, 0, 0)
+
+
+def test_copies_that_are_gone_together_do_not_move_onto_each_other(db: Library, library: Make) -> None:
+    one, two = library(FIVE, name="one"), library({f"{i}.jpg": () for i in range(9)}, name="two")
+    db.scan(one, two)
+    shutil.copy(one / "1/a.png", two / "copy.png")
+    db.scan(two)
+    (one / "1/a.png").unlink()
+    (two / "copy.png").unlink()
+    summary = db.scan()
+    assert (summary.moved, summary.gone) == (0, 2)
+    assert db.scan().changes() == 0
+
+
+def test_copies_gone_now_and_earlier_move_to_a_place_each(db: Library, library: Make) -> None:
+    root = library({f"{i}.png": () for i in range(20)})
+    shutil.copy(root / "1.png", root / "dup.png")
+    db.scan(root)
+    (root / "dup.png").rename(root.parent / "aside.png")
+    db.scan()
+    (root / "new").mkdir()
+    (root / "1.png").rename(root / "new" / "a.png")
+    (root.parent / "aside.png").rename(root / "new" / "b.png")
+    summary = db.scan()
+    assert (summary.moved, summary.copied, summary.gone) == (2, 0, 0)
+    assert db.paths(present=0) == []
+
+
+def test_thousands_of_copies_move_in_one_go(db: Library, library: Make) -> None:
+    root = library({"a.png": ()})
+    content = (root / "a.png").read_bytes()
+    for i in range(1500):
+        (root / f"copy{i}.png").write_bytes(content)
+    db.scan(root)
+    (root / "sub").mkdir()
+    for path in root.glob("copy*.png"):
+        path.rename(root / "sub" / path.name)
+    assert db.scan().moved == 1500
+
+
+def test_a_root_that_was_given_up_is_not_told_again(db: Library, library: Make) -> None:
+    root, other = library(FIVE), library({"x.png": ()}, name="other")
+    db.scan(root, other)
+    shutil.rmtree(root)
+    db.scan(confirm_missing=True)
+    assert db.scan().problems == []
+
+
+def test_a_part_of_a_root_says_nothing_about_the_rest(db: Library, library: Make) -> None:
+    root = library({**{f"a/{i}.png": () for i in range(5)}, **{f"b/{i}.jpg": () for i in range(5)}})
+    db.scan(root)
+    shutil.rmtree(root / "a")
+    assert db.scan().problems
+    assert db.scan(root / "b").problems == []
+    assert db.rows("SELECT problem IS NOT NULL FROM root") == [(1,)]
+
+
+def test_a_part_that_never_was_is_a_typo_and_one_that_was_is_missing(db: Library, library: Make) -> None:
+    root = library(FIVE)
+    db.scan(root)
+    with pytest.raises(UsageError, match="no such folder"):
+        db.scan(root / "typo")
+    with pytest.raises(UsageError, match="is a file; name the folder it is in"):
+        db.scan(root / "1" / "a.png")
+    shutil.rmtree(root / "1")
+    assert "not there" in db.scan(root / "1").problems[0][1]
+
+
+def test_a_backup_is_not_taken_for_a_disk_that_is_not_mounted(db: Library, library: Make) -> None:
+    root = library(FIVE)
+    db.scan(root)
+    shutil.copytree(root, root.parent / "backup")
+    root.rename(root.parent / "unplugged")
+    root.mkdir()
+    summary = db.scan(root.parent / "backup")
+    assert (summary.relocated, summary.copied) == ([], 5)
+    root.rmdir()
+    (root.parent / "unplugged").rename(root)
+    draw(root / "new.png", (), seed=88)
+    assert db.scan().new == 1
+
+
+def test_a_root_around_a_known_one_is_no_remount(db: Library, library: Make) -> None:
+    root = library(FIVE)
+    db.scan(root)
+    there = root.parent / "elsewhere"
+    root.rename(there)
+    db.scan(there / "1")
+    assert db.scan(there).complete
+    assert len([path for path in db.paths() if path.startswith(str(there))]) == 5
 
 
 # ----------------------------------------------------------------------------------------------- the invariant

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import chain
 
 import click
 
 from facelib.cli.root import Shared
-from facelib.stages.doctor import examine
+from facelib.config import Config
+from facelib.errors import ConfigError
+from facelib.stages.doctor import Finding, examine
 
 
 @click.command(short_help="What is wrong with the installation or the library, and its cure.")
@@ -23,7 +27,12 @@ def doctor(shared: Shared) -> None:
     Exit status: 0 all is well, 1 something is wrong.
     """
     sound = True
-    for finding in examine(shared.database):
+    try:
+        findings: Iterable[Finding] = examine(shared.database)
+    except ConfigError as error:  # the defaults may still say where the library is
+        wrong = Finding("config", False, str(error), "mend the file, or name another with --config")
+        findings = chain([wrong], examine(Config().database_path(shared.db)))
+    for finding in findings:
         sound = sound and finding.good
         if shared.json:
             click.echo(json.dumps(asdict(finding)))

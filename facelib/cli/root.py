@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import click
 
 from facelib import __version__, config
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shared:
-    """What stands before the command."""
+    """What stands before the command. The configuration is read when it is first asked for: help needs none."""
 
-    config: config.Config
-    database: str
+    config_path: str | None
+    db: str | None
     json: bool
     quiet: bool
     verbose: bool
+
+    @cached_property
+    def config(self) -> config.Config:
+        """The options; raises `ConfigError`."""
+        return config.load(self.config_path)
+
+    @property
+    def database(self) -> str:
+        """Where the library is; raises `ConfigError`."""
+        return self.config.database_path(self.db)
 
 
 class _Commands(click.Group):
@@ -55,5 +66,4 @@ def cli(
     Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some photographs could not be read, 10 no library yet,
     11 another facelib is writing, 12 not a facelib database or a newer one, 130 interrupted.
     """
-    chosen = config.load(config_path)
-    context.obj = Shared(chosen, chosen.database_path(db), json_output, quiet, verbose)
+    context.obj = Shared(config_path, db, json_output, quiet, verbose)

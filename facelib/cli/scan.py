@@ -13,10 +13,10 @@ from facelib.cli.root import Shared
 from facelib.config import DETECTORS, MODELS, PROVIDERS, RUNTIMES, Config
 from facelib.engines.registry import detector_key, encoder_key
 from facelib.progress import JsonLines, Progress, Stop, for_stream, parse_duration, seconds_until
-from facelib.stages import detect, encode
+from facelib.stages import detect, encode, targets
 from facelib.stages import scan as scan_stage
 from facelib.stages.digest import Digest
-from facelib.store import WriterLock, create_or_open, photos, runs
+from facelib.store import WriterLock, create_or_open, photos, refuse_foreign, runs
 
 
 @click.command(short_help="Find what is new, and the faces in it.")
@@ -54,7 +54,8 @@ def scan(
 ) -> None:
     """Index folders: find new, changed, moved and missing photographs, and the faces in them.
 
-    Without PATH the folders that were indexed before. Run it every night; what is unchanged is not opened, and a run that
+    Without PATH the folders that were indexed before. PATH says what is walked; photos that are still to be searched are
+    searched wherever they lie. Run it every night; what is unchanged is not opened, and a run that
     was interrupted is simply run again. Photographs are only read, never written to.
 
     \b
@@ -70,6 +71,7 @@ def scan(
     config = _with_options(shared.config, workers, detector, model, engine, provider)
     stop = Stop(_deadline(until, duration))
     progress = for_stream(sys.stderr, json_lines=shared.json, quiet=shared.quiet)
+    targets.check(paths, library=refuse_foreign(shared.database))
     with WriterLock(shared.database, "scan"), create_or_open(shared.database) as db, stop.signals(progress):
         key = None if no_faces else detector_key(config.detect)
         run_id = runs.start(db, "scan")
@@ -79,9 +81,18 @@ def scan(
             found = detect.run(db, run_id, config, key, progress, stop, limit=limit, retry_errors=retry_errors)
             made = encode.EncodeSummary()
             if not no_faces:
-                made = encode.run(db, run_id, config, encoder_key(config.detect, config.encode), progress, stop)
+                made = encode.run(
+                    db,
+                    run_id,
+                    config,
+                    encoder_key(config.detect, config.encode),
+                    progress,
+                    stop,
+                    retry_errors=retry_errors,
+                )
             due = (0 if found.complete else photos.count_due(db, key)) + made.due - made.done
-            outcome = "interrupted" if stop.interrupted else "stopped" if due or not walked.complete else "done"
+            limited = limit is not None and found.done >= limit and not found.complete
+            outcome = "interrupted" if stop.interrupted else "stopped" if stop.due or limited else "done"
             cpu_seconds = time.process_time() + found.worker_seconds + made.worker_seconds
             digest = Digest(walked, found, made, outcome, time.monotonic() - began, cpu_seconds, due)
             summary = digest.as_dict()

@@ -108,8 +108,13 @@ class _Work:
             yield canvas, large
         if small:
             need = options.min_face / max(1, min(face.box.width for face in small))
-            with self.clock.phase("decode"):
-                picture = self.source.at_least(min(round(longest * need), options.canvas))
+            try:
+                with self.clock.phase("decode"):
+                    picture = self.source.at_least(min(round(longest * need), options.canvas))
+            except PhotoUnavailableError:
+                raise
+            except PhotoError:  # the larger picture is over the budget, say; the faces are there all the same
+                picture = canvas
             yield picture, small
 
     def encode_known(self, known: Sequence[KnownFace]) -> tuple[Encoded, ...]:

@@ -24,6 +24,7 @@ class Candidate:
     path: Path
     stat: Stat
     file_id: int | None  # None: nothing was known of this path
+    was_gone: bool = False  # its row was marked as gone
     only_inode: bool = False  # size and time are as they were
 
 
@@ -97,8 +98,11 @@ def _compare_folder(
                 findings.returned.append(was[3])
                 continue
         only_inode = was is not None and was[0] == size and was[1] == mtime_ns and was[4] == files.SETTLED
-        stat = Stat(size, mtime_ns, inode)
-        findings.candidates.append(Candidate(listing.path, path, stat, None if was is None else was[3], only_inode))
+        was_gone = was is not None and was[4] in (files.GONE, files.GONE_UNREAD)
+        file_id = None if was is None else was[3]
+        findings.candidates.append(
+            Candidate(listing.path, path, Stat(size, mtime_ns, inode), file_id, was_gone, only_inode)
+        )
     for path, was in known.items():
         if was[4] in (files.SETTLED, files.UNREAD):
             findings.missing[path] = was[3]

@@ -14,7 +14,7 @@ from facelib.stages.detect import DetectSummary
 from facelib.stages.encode import EncodeSummary
 from facelib.stages.scan import ScanSummary
 
-_LISTED = 20  # errors that are spelled out; the others are counted, and `photos_v1` has them all
+_LISTED = 20  # errors that are spelled out; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,8 @@ class Digest:
     @property
     def quiet(self) -> bool:
         """Whether nothing happened that somebody would want mail about."""
-        return (
-            self.exit_code == EXIT_DONE
-            and not self.scan.changes()
-            and not self.detect.done
-            and not self.encode.done
-            and not self.still_due
-        )
+        happened = self.scan.changes() or self.scan.relocated or self.detect.done or self.encode.done or self.still_due
+        return self.exit_code == EXIT_DONE and not happened
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, and for `run.summary`."""
@@ -67,6 +62,8 @@ class Digest:
         yield from self._files(verbose)
         yield from self._faces(verbose)
         yield from _list("not read", self.scan.unreadable + self.detect.errors + self.encode.errors, verbose)
+        for old, new in self.scan.relocated:
+            yield f"NOTICE {printable(old)} is now at {printable(new)}: its files keep their photos"
         for root, reason in self.scan.problems:
             yield f"NOTICE {printable(root)}: {reason}"
 

@@ -119,5 +119,7 @@ def _library(database: str) -> Iterator[Finding]:
         for path, number, problem in files.roots_with_counts(db):
             there = os.path.isdir(path)
             says = f"{printable(path)}: {count(number, 'files')}" if there else f"{printable(path)} is not there"
-            yield Finding("root", there and problem is None, says if problem is None else f"{says}; {problem}",
-                          "mount it, and scan again")  # fmt: skip
+            if problem:
+                says += f"; {problem}"
+            good = (there or not number) and problem is None
+            yield Finding("root", good, says, "mount it and scan again, or accept the loss with --confirm-missing")

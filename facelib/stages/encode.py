@@ -53,12 +53,16 @@ def run(
     progress: Progress,
     stop: Stop,
     *,
+    retry_errors: bool = False,
     executor: Executor | None = None,
     analyse: Analyse | None = None,
 ) -> EncodeSummary:
     """Encode all faces that have no encoding by `model`."""
     began = time.monotonic()
     summary = EncodeSummary(model)
+    if retry_errors:
+        with db.atomic():
+            encodings.forget_failures(db, model)
     summary.due, _ = encodings.count_due(db, model)
     if summary.due and not stop.due:
         progress.start("encoding", summary.due, "photos")

@@ -50,6 +50,7 @@ class InlineExecutor(Executor):
 class _Task:
     future: Future[Any]
     call: bytes  # pickled (function, arguments)
+    begun: bool = False
 
 
 @dataclass(slots=True)
@@ -153,8 +154,9 @@ class WorkerPool(Executor):
                 if worker is None and len(self._workers) >= self._count:
                     self._queue.appendleft(task)
                     return
-            if not task.future.set_running_or_notify_cancel():
+            if not task.begun and not task.future.set_running_or_notify_cancel():
                 continue
+            task.begun = True
             try:
                 worker = worker or self._start()
             except (OSError, EOFError) as error:
@@ -164,10 +166,11 @@ class WorkerPool(Executor):
             worker.deadline = time.monotonic() + self._timeout
             try:
                 worker.pipe.send_bytes(task.call)
-            except OSError:
-                self._bury(
-                    worker
-                )  # it died while idle; nobody's fault, but the task is marked: it is tried again later
+            except OSError:  # it died while idle, which is not this task's fault
+                worker.current = None
+                self._bury(worker)
+                with self._lock:
+                    self._queue.appendleft(task)
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -182,6 +185,7 @@ class WorkerPool(Executor):
         """Wait for an answer, a death, a deadline or something to hand out."""
         busy = [worker for worker in self._workers if worker.current is not None]
         patience = min((worker.deadline for worker in busy), default=time.monotonic() + 60) - time.monotonic()
+        patience = min(patience, 60.0)  # the operating system takes no longer ones than some weeks
         ready = wait([self._wake_out, *(worker.pipe for worker in busy)], max(patience, 0))
         if self._wake_out in ready:
             while self._wake_out.poll():

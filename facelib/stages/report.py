@@ -41,8 +41,11 @@ def lines(state: dict[str, Any]) -> Iterator[str]:
         if root["problem"]:
             yield f"          {root['problem']}"
     yield f"files     {counts['files']:,} present, {counts['gone']:,} gone"
-    unread, damaged = counts["unreadable_photos"], counts["damaged_photos"]
+    unread, damaged = counts["unreadable_photos"] + counts["unreadable_files"], counts["damaged_photos"]
     yield f"photos    {counts['photos']:,}, of which {unread:,} cannot be read, and {damaged:,} damaged"
+    if counts["failed_detections"]:
+        failed = count(counts["failed_detections"], "photos")
+        yield f"          {failed} could not be searched; after two crashes only `scan --retry-errors` tries again"
     yield f"faces     {counts['faces']:,}"
     yield f"people    {counts['people']:,}"
     eta = f", about {duration(state['eta_seconds'])} at the rate of the last run" if state["eta_seconds"] else ""

@@ -45,6 +45,7 @@ class ScanSummary:
     unsettled: int = 0  # changed while being read: next time
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     problems: list[tuple[Path, str]] = field(default_factory=list)  # roots left as they were, and why
+    relocated: list[tuple[Path, Path]] = field(default_factory=list)  # roots known again elsewhere: old and new place
     complete: bool = False  # everything was walked and hashed
     seconds: float = 0.0
 
@@ -60,6 +61,7 @@ class ScanSummary:
             **{name: getattr(self, name) for name in names},
             "passed_by": dict(self.passed_by),
             "unreadable": [{"path": path, "reason": reason} for path, reason in self.unreadable],
+            "relocated": [{"old": old, "new": new} for old, new in self.relocated],
             "problems": [{"root": path, "reason": reason} for path, reason in self.problems],
             "seconds": round(self.seconds, 3),
         }
@@ -82,7 +84,7 @@ def run(
     began = time.monotonic()
     summary = ScanSummary()
     found: list[Findings] = []
-    chosen = targets.resolve(db, run_id, paths, progress)
+    chosen, summary.relocated = targets.resolve(db, run_id, paths)
     summary.roots = [target.top for target in chosen]
     progress.start("walking", None, "files")
     for target in chosen:
@@ -180,7 +182,9 @@ def _write_one(
         return False
     photo_id, is_new = photos.find_or_add(db, hashed.sha256)
     before = files.photo_of(db, candidate.file_id) if candidate.file_id is not None else None
-    if before is None:
+    if candidate.was_gone and before == photo_id:
+        summary.returned += 1
+    elif candidate.was_gone or before is None:  # what lay here before it was gone has nothing to do with this
         # Known content at a new place is a copy for now; `_finish` finds the ones that moved.
         summary.new += is_new
         summary.copied += not is_new
@@ -210,10 +214,10 @@ def _finish(
         for folder_id in findings.gone_folders:
             gone[index].update(files.present_in(db, folder_id))
     vanished = sorted(file_id for ids in gone.values() for file_id in ids)
-    moves = files.find_moves(db, vanished)
+    earlier: list[int] = []
     if summary.new or summary.copied or summary.edited or summary.returned:
-        moves += files.find_moves(db, [f for f in files.gone_with_new_places(db, run_id) if f not in set(vanished)])
-    for move in _one_per_place(moves):
+        earlier = [file_id for file_id in files.gone_with_new_places(db, run_id) if file_id not in set(vanished)]
+    for move in files.find_moves(db, vanished + earlier):
         files.apply_move(db, move)
         summary.moved += 1
         summary.copied = max(0, summary.copied - 1)  # it was taken for a copy when it was met
@@ -222,31 +226,24 @@ def _finish(
     for index, findings in enumerate(found):
         root_id, lost = findings.target.root.root_id, gone[index]
         problem = None if confirm_missing else _problem(findings, lost, options.max_loss)
-        files.set_problem(db, root_id, problem)
+        if findings.target.whole:  # a part of a root says nothing about the rest
+            files.set_problem(db, root_id, problem, absent=problem is not None and findings.seen_files == 0)
         if problem:
             summary.problems.append((findings.target.top, problem))
         else:
             files.mark_gone(db, lost)
             files.remove_other_files(db, findings.other_gone)
             summary.gone += len(lost)
-        files.finish_walk(db, root_id, run_id, findings.seen_folders)
-
-
-def _one_per_place(moves: Sequence[files.Move]) -> Iterator[files.Move]:
-    taken: set[int] = set()
-    for move in moves:
-        if move.new_file_id not in taken:
-            taken.add(move.new_file_id)
-            yield move
+        files.finish_walk(db, root_id, run_id, findings.seen_folders, whole=findings.target.whole)
 
 
 def _problem(findings: Findings, lost: set[int], max_loss: float) -> str | None:
     """Why the files that are missing from a root may not be gone, or None."""
     cure = "its files stay as they were; if they are really gone, run `facelib scan --confirm-missing`"
-    if findings.absent:
-        return f"it is not there (unmounted?); {cure}"
     if not lost:
         return None
+    if findings.absent:
+        return f"it is not there (unmounted?); {cure}"
     if findings.seen_files == 0:
         return f"it is empty, and {len(lost):,} photographs were there before (unmounted?); {cure}"
     if len(lost) > max_loss * findings.present_before:

@@ -121,7 +121,7 @@ class Walk:
                     self.unreadable.append((entry.path, f"the file cannot be looked at: {error.strerror}"))
                 continue
             if is_regular(status.st_mode):
-                row = (entry.path, status.st_size, status.st_mtime_ns, _signed(status.st_ino))
+                row = (entry.path, status.st_size, status.st_mtime_ns, signed_inode(status.st_ino))
                 (photos if kind == "photo" else others).append(row)
             elif stat_module.S_ISDIR(status.st_mode):  # a folder called holiday.jpg
                 self._enter(entry, below)
@@ -167,7 +167,7 @@ def _name(entry: os.DirEntry[str]) -> str:
     return entry.name
 
 
-def _signed(inode: int) -> int:
+def signed_inode(inode: int) -> int:
     """An inode number as SQLite keeps it: some file systems use all 64 bits."""
     return inode if inode < 1 << 63 else inode - (1 << 64)
 

@@ -165,6 +165,14 @@ def create_or_open(path: str) -> Database:
     return database
 
 
+def refuse_foreign(path: str) -> bool:
+    """Whether there is a library at a path; what else lies there raises `ForeignDatabaseError`, untouched."""
+    if not os.path.exists(path) or (os.path.isfile(path) and os.path.getsize(path) == 0):
+        return False
+    _check_header(path)
+    return True
+
+
 def open_readonly(path: str) -> Database:
     """Open an existing database for reading only.
 

@@ -8,16 +8,19 @@ from itertools import groupby
 
 from facelib.models import Analysis, Box, Job, KnownFace
 from facelib.store.database import Database, path_from_sql
-from facelib.store.photos import MAX_CRASHES
+from facelib.store.photos import MAX_CRASHES, READABLE
 
-_CHUNK = 500  # faces
+_CHUNK = 200  # photos
 
 # A face is due when its photo can still be read and it has no encoding of this model; not when encoding it failed for good.
-_DUE = """p.error IS NULL AND p.width IS NOT NULL
+_DUE = (
+    """p.error IS NULL AND p.width IS NOT NULL
    AND NOT EXISTS (SELECT 1 FROM encoding e WHERE e.face_id = f.face_id AND e.model = ?)
-   AND NOT EXISTS (SELECT 1 FROM encode_failure x
-                    WHERE x.photo_id = f.photo_id AND x.model = ? AND (x.crashes = 0 OR x.crashes >= ?))
-   AND EXISTS (SELECT 1 FROM file WHERE photo_id = p.photo_id AND present = 1 AND error IS NULL)"""
+   AND NOT EXISTS (SELECT 1 FROM encode_failure n
+                    WHERE n.photo_id = f.photo_id AND n.model = ? AND (n.crashes = 0 OR n.crashes >= ?))
+   AND EXISTS """
+    + READABLE
+)
 
 
 def count_due(db: Database, model: str) -> tuple[int, int]:
@@ -35,12 +38,12 @@ def due(db: Database, model: str) -> Iterator[Job]:
     while True:
         rows = list(
             db.query(
-                'SELECT f.photo_id, path, size, mtime_ns, f.face_id, f."left", f.top, f."right", f.bottom, f.landmarks'
+                'SELECT f.photo_id, file.path, file.size, file.mtime_ns, f.face_id, f."left", f.top, f."right", f.bottom,'
+                " f.landmarks"
                 " FROM (SELECT DISTINCT f.photo_id FROM face f JOIN photo p USING (photo_id)"
                 f"       WHERE f.photo_id > ? AND {_DUE} ORDER BY f.photo_id LIMIT {_CHUNK}) AS chosen"
-                " JOIN face f USING (photo_id)"
-                " JOIN file ON file_id = (SELECT min(file_id) FROM file"
-                "                          WHERE photo_id = f.photo_id AND present = 1 AND error IS NULL)"
+                " JOIN photo p USING (photo_id) JOIN face f USING (photo_id)"
+                f" JOIN file ON file.file_id = {READABLE}"
                 " WHERE NOT EXISTS (SELECT 1 FROM encoding e WHERE e.face_id = f.face_id AND e.model = ?)"
                 " ORDER BY f.photo_id, f.face_id",
                 (last, model, model, MAX_CRASHES, model),
@@ -61,8 +64,8 @@ def save(db: Database, run_id: int, model: str, analysis: Analysis) -> None:
     if analysis.error is not None:
         db.execute(
             "INSERT INTO encode_failure (photo_id, model, error, crashes, run_id) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (photo_id, model) DO UPDATE SET error = excluded.error, crashes = crashes + excluded.crashes,"
-            " run_id = excluded.run_id",
+            " ON CONFLICT (photo_id, model) DO UPDATE SET error = excluded.error, run_id = excluded.run_id,"
+            " crashes = CASE excluded.crashes WHEN 0 THEN 0 ELSE crashes + 1 END",
             (analysis.photo_id, model, analysis.error, int(analysis.crashed), run_id),
         )
         return
@@ -94,3 +97,8 @@ def _points(blob: bytes | None) -> tuple[tuple[float, float], ...]:
         return ()
     numbers = struct.unpack(f"<{len(blob) // 4}f", blob)
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def forget_failures(db: Database, model: str) -> None:
+    """What could not be encoded by this model is to be tried again."""
+    db.execute("DELETE FROM encode_failure WHERE model = ?", (model,))

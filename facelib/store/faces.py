@@ -1,4 +1,4 @@
-"""Detections, faces, encodings, and the decisions that follow a face into an edited photo."""
+"""Detections, and the faces and encodings that they bring."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from facelib.models import Path, Root, Stat
@@ -89,9 +89,9 @@ def sample_of_root(db: Database, root: Root, count: int) -> list[tuple[Path, Sta
     ]
 
 
-def set_problem(db: Database, root_id: int, problem: str | None) -> None:
-    """Remember why the last walk left this root's files as they were (None: it did not)."""
-    db.execute("UPDATE root SET problem = ? WHERE root_id = ?", (problem, root_id))
+def set_problem(db: Database, root_id: int, problem: str | None, *, absent: bool) -> None:
+    """Remember why the last walk left this root's files as they were (None: it did not), and whether it found any."""
+    db.execute("UPDATE root SET problem = ?, absent = ? WHERE root_id = ?", (problem, int(absent), root_id))
 
 
 def distrust_inodes(db: Database, root_id: int) -> None:
@@ -189,13 +189,14 @@ def gone_with_new_places(db: Database, run_id: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def find_moves(db: Database, gone: Iterable[int]) -> list[Move]:
+def find_moves(db: Database, gone: Sequence[int]) -> list[Move]:
     """Which of the files that are gone lie elsewhere now: same content, at a place where it was not when they were last seen.
 
-    Each new place answers for one old one.
+    Each new place answers for one old one, of the same name if there is such a one.
     """
     moves: list[Move] = []
-    taken: set[int] = set()
+    away = set(gone)
+    free: dict[int, dict[int, tuple[Path, int]]] = {}  # photo_id -> file_id -> path, since_run; copies may be thousands
     for file_id in gone:
         old = db.one(
             "SELECT f.path, f.photo_id, coalesce(f.seen_run, max(coalesce(d.seen_run, 0), f.since_run))"
@@ -204,18 +205,31 @@ def find_moves(db: Database, gone: Iterable[int]) -> list[Move]:
         )
         if old is None or old[1] is None:
             continue
-        places = db.query(
-            "SELECT file_id, path FROM file WHERE photo_id = ? AND present = 1 AND since_run > ? AND file_id <> ?"
-            " ORDER BY file_id",
-            (old[1], old[2], file_id),
-        )
-        free = [(new_id, path_from_sql(path)) for new_id, path in places if new_id not in taken]
-        if free:
-            name = os.path.basename(path_from_sql(old[0]))
-            new_id, new_path = next((row for row in free if os.path.basename(row[1]) == name), free[0])
-            taken.add(new_id)
-            moves.append(Move(file_id, path_from_sql(old[0]), new_id, new_path))
+        photo_id, last_seen = old[1], old[2]
+        if photo_id not in free:
+            rows = db.query(
+                "SELECT file_id, path, since_run FROM file WHERE photo_id = ? AND present = 1 ORDER BY file_id",
+                (photo_id,),
+            )
+            free[photo_id] = {row[0]: (path_from_sql(row[1]), row[2]) for row in rows if row[0] not in away}
+        chosen = _choose(free[photo_id], os.path.basename(path_from_sql(old[0])), last_seen)
+        if chosen is not None:
+            new_path, _ = free[photo_id].pop(chosen)
+            moves.append(Move(file_id, path_from_sql(old[0]), chosen, new_path))
     return moves
+
+
+def _choose(places: dict[int, tuple[Path, int]], name: str, last_seen: int) -> int | None:
+    """A place where the content is since after `last_seen`, best one of that name."""
+    first = None
+    for looked, (file_id, (path, since)) in enumerate(places.items()):
+        if since > last_seen:
+            if os.path.basename(path) == name:
+                return file_id
+            first = file_id if first is None else first
+        if first is not None and looked > 100:  # among hundreds of copies of one photo any will do
+            break
+    return first
 
 
 def apply_move(db: Database, move: Move) -> None:
@@ -242,10 +256,11 @@ def mark_gone(db: Database, gone: Iterable[int]) -> None:
     )
 
 
-def finish_walk(db: Database, root_id: int, run_id: int, seen: Iterable[int]) -> None:
-    """The walk of a root reached its end: these folders were seen in this run."""
+def finish_walk(db: Database, root_id: int, run_id: int, seen: Iterable[int], *, whole: bool) -> None:
+    """A walk reached its end, of the whole root or of a part of it: these folders were seen in this run."""
     db.execute_many("UPDATE folder SET seen_run = ? WHERE folder_id = ?", ((run_id, folder_id) for folder_id in seen))
-    db.execute("UPDATE root SET walked_run = ? WHERE root_id = ?", (run_id, root_id))
+    if whole:
+        db.execute("UPDATE root SET walked_run = ? WHERE root_id = ?", (run_id, root_id))
 
 
 # ------------------------------------------------------------------------------------------ files that are none

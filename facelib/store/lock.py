@@ -7,6 +7,7 @@ what stands in the file is only for people.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -55,6 +56,10 @@ class WriterLock:
         except OSError as error:
             holder = os.read(descriptor, 4096)
             os.close(descriptor)
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+                raise DatabaseError(
+                    f"cannot lock {self.path!r}: {error.strerror}; keep the database on a disk of this machine (--db)"
+                ) from error
             raise LockedError(f"another facelib is writing to this database: {_describe(holder)}") from error
         now = datetime.now(UTC).isoformat(timespec="seconds")
         text = json.dumps({"command": self._command, "pid": os.getpid(), "host": socket.gethostname(), "since": now})

@@ -21,11 +21,18 @@ def find_or_add(db: Database, sha256: str) -> tuple[int, bool]:
 
 def note_edit(db: Database, run_id: int, old_photo_id: int, new_photo_id: int) -> None:
     """A file's content changed from one photo to another that nobody has said anything about."""
-    db.execute(
-        "INSERT OR IGNORE INTO edit (old_photo_id, new_photo_id, made_run) VALUES (?, ?, ?)",
-        (old_photo_id, new_photo_id, run_id),
-    )
+    # What nobody has searched yet has nothing to hand on: then the photo before it is asked as well.
+    before = db.query("SELECT old_photo_id FROM edit WHERE new_photo_id = ? AND offered_run IS NULL", (old_photo_id,))
+    for photo_id in [row[0] for row in before] + [old_photo_id]:
+        db.execute(
+            "INSERT OR IGNORE INTO edit (old_photo_id, new_photo_id, made_run) VALUES (?, ?, ?)",
+            (photo_id, new_photo_id, run_id),
+        )
 
+
+# The file from which the photo `p` is read: the first that is present and can be read, on a disk that is there.
+READABLE = """(SELECT file_id FROM file x JOIN folder USING (folder_id) JOIN root USING (root_id)
+    WHERE x.photo_id = p.photo_id AND present = 1 AND error IS NULL AND absent = 0 ORDER BY file_id LIMIT 1)"""
 
 # A photo is due when somebody can still see it (a file is present), it could be read so far, and there is no final
 # result of this detector. Not due: what failed, and what crashed twice; unless errors are to be retried.
@@ -48,8 +55,7 @@ def count_due(db: Database, detector: str | None, retry_errors: bool = False) ->
     condition, parameters = _due(detector, retry_errors)
     return int(
         db.value(
-            f"SELECT count(*) FROM photo p WHERE {condition}"
-            " AND EXISTS (SELECT 1 FROM file WHERE photo_id = p.photo_id AND present = 1 AND error IS NULL)",
+            f"SELECT count(*) FROM photo p WHERE {condition} AND EXISTS {READABLE}",
             parameters,
         )
     )
@@ -62,8 +68,7 @@ def due(db: Database, detector: str | None, retry_errors: bool = False) -> Itera
     while True:
         rows = list(
             db.query(
-                "SELECT p.photo_id, f.path, f.size, f.mtime_ns FROM photo p JOIN file f ON f.file_id ="
-                " (SELECT min(file_id) FROM file WHERE photo_id = p.photo_id AND present = 1 AND error IS NULL)"
+                f"SELECT p.photo_id, f.path, f.size, f.mtime_ns FROM photo p JOIN file f ON f.file_id = {READABLE}"
                 f" WHERE p.photo_id > ? AND {condition} ORDER BY p.photo_id LIMIT {_CHUNK}",
                 (last, *parameters),
             )
@@ -101,12 +106,6 @@ def save_facts(db: Database, run_id: int, analysis: Analysis) -> None:
             analysis.photo_id,
         ),
     )
-
-
-def path_of(db: Database, photo_id: int) -> str:
-    """One of the photo's files, a present one first."""
-    path = db.value("SELECT path FROM file WHERE photo_id = ? ORDER BY present DESC, file_id LIMIT 1", (photo_id,))
-    return path_from_sql(path) if path is not None else f"photo {photo_id}"
 
 
 def counts(db: Database) -> dict[str, int]:
