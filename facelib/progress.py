@@ -127,7 +127,7 @@ class Bar:
         from tqdm import tqdm  # only where somebody looks
 
         self._bar = tqdm(
-            total=total, desc=stage, unit=unit, unit_scale=unit == "B", unit_divisor=1000, file=self._stream,
+            total=total, desc=stage, unit=unit if unit == "B" else f" {unit}", unit_scale=unit == "B", unit_divisor=1000, file=self._stream,
             dynamic_ncols=True, leave=False, smoothing=0.05,
         )  # fmt: skip
 
