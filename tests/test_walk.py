@@ -88,7 +88,7 @@ def test_a_row_is_what_the_disk_says(top: Path) -> None:
 
 
 def test_inodes_of_64_bits_fit_into_the_database() -> None:
-    assert [walk._signed(n) for n in (0, 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)] == [
+    assert [walk.signed_inode(n) for n in (0, 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)] == [
         0, 1, (1 << 63) - 1, -(1 << 63), -1,
     ]  # fmt: skip
 
