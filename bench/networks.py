@@ -1,7 +1,8 @@
 """dlib's two networks on ONNX Runtime against dlib itself: the same results, in how much less CPU time, in how much memory.
 
 Times are process CPU time on one thread, the least of a few. Parity of the detector is over sixty pictures: whole
-photographs, crops of odd sizes, some of 2 megapixels, three in ten upsampled; of the encoder over the faces of the group photographs and the album.
+photographs, crops of odd sizes, some of 2 megapixels, three in ten upsampled; that of the encoder over the faces of the group
+photographs and the album.
 """
 
 from __future__ import annotations

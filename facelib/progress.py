@@ -127,9 +127,16 @@ class Bar:
         from tqdm import tqdm  # only where somebody looks
 
         self._bar = tqdm(
-            total=total, desc=stage, unit=unit if unit == "B" else f" {unit}", unit_scale=unit == "B", unit_divisor=1000, file=self._stream,
-            dynamic_ncols=True, leave=False, smoothing=0.05,
-        )  # fmt: skip
+            total=total,
+            desc=stage,
+            unit=unit if unit == "B" else f" {unit}",
+            unit_scale=unit == "B",
+            unit_divisor=1000,
+            file=self._stream,
+            dynamic_ncols=True,
+            leave=False,
+            smoothing=0.05,
+        )
 
     def advance(self, amount: int = 1) -> None:
         self._bar.update(amount)
