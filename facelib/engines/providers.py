@@ -41,20 +41,21 @@ class Session:
 
     def __init__(self, model: bytes | str, provider: str) -> None:
         self.provider, self.warning = choose(provider), ""
+        if self.provider == "cpu":
+            self._session = _open_on_cpu(model)
+            return
         try:
             self._session = _open(model, self.provider)
-        except Exception as error:
-            if self.provider == "cpu":
-                raise EngineError(f"ONNX Runtime cannot open a model: {_first_line(error)}") from error
+        except Exception as error:  # noqa: BLE001 - a provider fails in ways of its own; the CPU takes over and it is said
             self._fall_back(model, _first_line(error))
         # A provider whose libraries are missing is passed over without an exception.
-        if self.provider != "cpu" and PROVIDERS[self.provider] not in self._session.get_providers():
+        if PROVIDERS[self.provider] not in self._session.get_providers():
             self._fall_back(model, "its libraries could not be loaded")
 
     def _fall_back(self, model: bytes | str, reason: str) -> None:
         self.warning = f"{self.provider} refuses, the CPU computes: {reason}"
         self.provider = "cpu"
-        self._session = _open(model, "cpu")
+        self._session = _open_on_cpu(model)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -104,6 +105,14 @@ def _open(model: bytes | str, provider: str) -> Any:
     if provider != "cpu":
         names.append((CPU, {}))  # for the operators that a provider does not have
     return ort.InferenceSession(model, options, providers=names)
+
+
+def _open_on_cpu(model: bytes | str) -> Any:
+    """There is nothing to fall back on from here. Raises `EngineError`."""
+    try:
+        return _open(model, "cpu")
+    except Exception as error:
+        raise EngineError(f"ONNX Runtime cannot open a model: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:
