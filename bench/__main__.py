@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import hashing, networks, overhead, policies, rescan, workers
+from bench import hashing, networks, overhead, pairs, policies, rescan, workers
 from bench.figures import Figure, table
 from bench.measure import BenchError, bench_in, reap_all_below
 
@@ -17,6 +17,7 @@ BENCHES = {
     "workers": workers.figures,
     "policies": policies.figures,
     "networks": networks.figures,
+    "pairs": pairs.figures,
 }
 
 

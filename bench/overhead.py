@@ -15,6 +15,7 @@ from bench.measure import Bench, Used, data, digest
 PHASES = ("decode", "detect", "landmarks", "encode")
 REPEAT, QUICK_REPEAT = 7, 1
 MAX_SHARE = 0.05
+MAX_MIB = 800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class _Parts:
     phases: dict[str, float]
     parent: float  # the command itself
     workers_rest: float  # in the workers, around the phases: facts, EXIF, pickling
+    peak_mib: float  # of the largest process
     pool_rest: float  # the fork server with what it loads, the resource tracker, workers before and after their tasks
 
     @property
@@ -51,7 +53,11 @@ def figures(bench: Bench) -> list[Figure]:
         f"parent {middle.parent:.2f} s, workers around the phases {middle.workers_rest:.2f} s",
         f"fork server, start and end of workers {middle.pool_rest:.2f} s",
     )
-    return [Figure("overhead, share of CPU", middle.share, MAX_SHARE, "{:.1%}", notes=notes)]
+    peak = max(parts.peak_mib for parts in runs)
+    return [
+        Figure("overhead, share of CPU", middle.share, MAX_SHARE, "{:.1%}", notes=notes),
+        Figure("memory of the largest worker", peak, MAX_MIB, "{:.0f} MiB"),
+    ]
 
 
 def _parts(used: Used) -> _Parts:
@@ -63,5 +69,6 @@ def _parts(used: Used) -> _Parts:
         phases=phases,
         parent=used.own_cpu,
         workers_rest=workers - sum(phases.values()),
+        peak_mib=used.peak_mib,
         pool_rest=used.cpu - used.own_cpu - workers,
     )

@@ -10,6 +10,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +20,12 @@ from bench.figures import Figure
 from bench.measure import Bench, data
 from facelib import images
 from facelib.config import DetectOptions, EncodeOptions, EngineOptions, ImageOptions
-from facelib.engines import registry
-from facelib.engines.base import RGB, Detected, Engine
+from facelib.engines import packs, registry
+from facelib.engines.base import RGB, Detected, Detector, Engine
 
 LEAST_RECALL = 0.96
+
+Truth = dict[str, Any]  # gt.json's photos
 
 POLICIES = {
     "hog up=0": DetectOptions("hog", hog_upsample=0),
@@ -43,31 +48,26 @@ def figures(bench: Bench) -> list[Figure]:
     rows: dict[DetectOptions, tuple[int, int, float]] = {}
     notes = []
     whole: dict[str, float] = {}
+    usual, default = EncodeOptions(mirror=False), EncodeOptions()
     total = sum(len(photo["faces"]) for photo in truth.values())
     for name, options in POLICIES.items():
         if bench.quick and name not in QUICK:
             continue
         bench.say(f"policies: {name}")
-        found, extra, seconds, encoding = 0, 0, 0.0, 0.0
-        engine = registry.load(options, EncodeOptions(), EngineOptions())
-        with_encoder = _dlib(options) if name == "hog up=1" else engine if options == DetectOptions() else None
-        for path, photo in truth.items():
-            with images.open_photo(str(folder / path), ImageOptions()) as source:
-                picture = source.shrunk(options.canvas, options.min_canvas)
-                scale = picture.shape[1] / source.facts.width
-            began = time.process_time()
-            (faces,) = engine.detector.detect([picture])
-            seconds += time.process_time() - began
-            right, wrong = score(faces, photo, scale)
-            found, extra = found + right, extra + wrong
-            if with_encoder is not None and faces:
-                encoding += _encode(with_encoder, picture, faces)
+        engine = registry.load(options, default, EngineOptions())
+        with_encoder = None
+        if name == "hog up=1":
+            with_encoder = registry.load(options, usual, EngineOptions("dlib"))
+        elif options == DetectOptions():
+            with_encoder = engine
+        found, extra, seconds, encoding = _search(folder, truth, options, engine.detector, with_encoder)
         rows[options] = (found, extra, seconds)
-        notes.append(f"{name:<48} {found} of {total} ({found / total:.3f}), {extra} extra, {seconds:.1f} CPU-s")
+        notes.append(_row(name, found, total, extra, seconds))
         if with_encoder is not None:
             whole[name] = seconds + encoding
             whose = "dlib's own encoder" if name == "hog up=1" else "the mirrored encoder"
             notes.append(f"{'... with ' + whose:<48} {whole[name]:.1f} CPU-s")
+    notes += _packs(folder, truth, total, bench)
     found = rows[DetectOptions()][0]
     return [
         Figure(
@@ -77,9 +77,40 @@ def figures(bench: Bench) -> list[Figure]:
     ]
 
 
-def _dlib(options: DetectOptions) -> Engine:
-    """The same detector with dlib's own encoder."""
-    return registry.load(options, EncodeOptions(mirror=False), EngineOptions("dlib"))
+def _search(
+    folder: Path, truth: Truth, options: DetectOptions, detector: Detector, with_encoder: Engine | None
+) -> tuple[int, int, float, float]:
+    """Over all photos: faces found, detections on nothing, CPU seconds of detecting, and of encoding where asked for."""
+    found, extra, seconds, encoding = 0, 0, 0.0, 0.0
+    for path, photo in truth.items():
+        with images.open_photo(str(folder / path), ImageOptions()) as source:
+            picture = source.shrunk(options.canvas, options.min_canvas)
+            scale = picture.shape[1] / source.facts.width
+        began = time.process_time()
+        (faces,) = detector.detect([picture])
+        seconds += time.process_time() - began
+        right, wrong = score(faces, photo, scale)
+        found, extra = found + right, extra + wrong
+        if with_encoder is not None and faces:
+            encoding += _encode(with_encoder, picture, faces)
+    return found, extra, seconds, encoding
+
+
+def _packs(folder: Path, truth: Truth, total: int, bench: Bench) -> list[str]:
+    """The detectors in the test data's folder of models."""
+    pack, notes = packs.read(data("models")), []
+    for role in packs.DETECTORS:
+        for item in (one for one in pack.items if one.role == role):
+            bench.say(f"policies: {item.file}")
+            detector = packs.load_detector(replace(pack, items=(item,)))
+            detector.detect([np.zeros((64, 64, 3), np.uint8)])  # load
+            found, extra, seconds, _ = _search(folder, truth, DetectOptions(), detector, None)
+            notes.append(_row(f"pack, {item.file}", found, total, extra, seconds))
+    return notes
+
+
+def _row(name: str, found: int, total: int, extra: int, seconds: float) -> str:
+    return f"{name:<48} {found} of {total} ({found / total:.3f}), {extra} extra, {seconds:.1f} CPU-s"
 
 
 def _encode(engine: Engine, picture: RGB, faces: Sequence[Detected]) -> float:

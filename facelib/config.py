@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from types import UnionType
 from typing import Any, get_args, get_type_hints
@@ -49,6 +50,7 @@ class DetectOptions:
     # 'cnn'; 'hog'; 'hog+cnn': HOG, and CNN where HOG finds nothing; 'thorough': both, merged. On the 180 faces of our 27
     # group photographs, with these settings (`python -m bench policies`): hog and hog+cnn find 171 in 7 CPU-seconds, cnn
     # 176 in 15, and HOG with dlib's own encoder, the usual way, took 21. So cnn: missed faces cost a person's evenings.
+    # Or the name of a pack (`facelib models`): SCRFD-500MF finds 178 in 1 CPU-second.
     detector: str = "cnn"
     # Longest side, in pixels, of the picture that the detector sees. 1000 finds 161 of these faces, 1400 no more than 1200.
     canvas: int = 1200
@@ -66,7 +68,7 @@ class DetectOptions:
 class EncodeOptions:
     """[encode] What makes the vector of a face. Faces without one of this model get it in the next scan."""
 
-    model: str = "dlib-resnet-v1"
+    model: str = "dlib-resnet-v1"  # or the name of a pack (`facelib models`)
     # The mean of the encodings of the face and of its mirror image: +5 ms per face, and at 1 % of strangers accepted .893
     # instead of .868 of the known faces are named (LFW). Without it the numbers are face_recognition's own.
     mirror: bool = True
@@ -77,7 +79,7 @@ class EncodeOptions:
 
     @property
     def name(self) -> str:
-        """What stands in `encoding.model`."""
+        """What stands in `encoding.model` for the models of dlib."""
         return f"{self.model}+mirror" if self.mirror else self.model
 
 
@@ -115,6 +117,8 @@ class Config:
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)
     workers: PoolOptions = field(default_factory=PoolOptions)
+    # Which keys somebody set, 'detect.detector', whatever their values; no table of the file.
+    given: frozenset[str] = field(default=frozenset(), compare=False)
 
     def database_path(self, option: str | None) -> str:
         """The database to use: --db, then $FACELIB_DB, then the config file, then the user's data folder."""
@@ -157,13 +161,22 @@ def parse(text: str, name: str) -> Config:
         raise ConfigError(f"{name}: {error}") from error
     config: Config = _fill(Config(), tables, name, "")
     _check(config, name)
-    return config
+    return replace(config, given=frozenset(_keys(tables)))
+
+
+def _keys(tables: dict[str, Any], table: str = "") -> Iterator[str]:
+    """The keys of a TOML file with the tables that they stand in."""
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            yield from _keys(value, f"{table}{key}.")
+        else:
+            yield f"{table}{key}"
 
 
 def _fill(options: Any, values: dict[str, Any], name: str, table: str) -> Any:
     """A copy of a dataclass with the values of a TOML table in it."""
     hints = get_type_hints(type(options))
-    known = [one.name for one in fields(options)]
+    known = [one.name for one in fields(options) if one.compare]
     changed: dict[str, Any] = {}
     for key, value in values.items():
         where = f"{name}: {table}{key}"
@@ -202,14 +215,14 @@ def _check(config: Config, name: str) -> None:
     wrong = {
         "walk.max_loss": (0 <= config.walk.max_loss <= 1, "between 0 and 1"),
         "images.max_megapixels": (config.images.max_megapixels >= 1, "at least 1"),
-        "detect.detector": (detect.detector in DETECTORS, f"one of {', '.join(DETECTORS[:-1])}"),
+        "detect.detector": (bool(detect.detector), f"one of {', '.join(DETECTORS[:-1])}, or the name of a pack"),
         "detect.canvas": (200 <= detect.canvas <= 10_000, "between 200 and 10000"),
         "detect.min_canvas": (1 <= detect.min_canvas <= detect.canvas, "between 1 and detect.canvas"),
         "detect.hog_upsample": (detect.hog_upsample in (0, 1, 2), "0, 1 or 2"),
         "detect.cnn_upsample": (detect.cnn_upsample in (0, 1), "0 or 1"),
         "detect.cnn_pyramid": (detect.cnn_pyramid in (4, 5, 6), "4, 5 or 6"),
         "detect.cnn_threshold": (-1 <= detect.cnn_threshold <= 2, "between -1 and 2"),
-        "encode.model": (config.encode.model in MODELS, f"one of {', '.join(MODELS)}"),
+        "encode.model": (bool(config.encode.model), f"{', '.join(MODELS)}, or the name of a pack"),
         "encode.min_face": (0 <= config.encode.min_face <= 500, "between 0 and 500"),
         "encode.canvas": (config.encode.canvas >= detect.canvas, "at least detect.canvas"),
         "engine.runtime": (config.engine.runtime in RUNTIMES, f"one of {', '.join(RUNTIMES)}"),

@@ -10,6 +10,7 @@
     ├── DatabaseError           1   SQLite refuses: disk full, read-only, damaged
     ├── WeightsError            1   a model file is missing, cut off or not what it should be
     ├── EngineError             1   an engine that was asked for cannot run here
+    │   └── DeviceMemoryError   -   a GPU's memory is full: the photo is done again on the CPU
     ├── WorkerDiedError         -   a worker process ended over its task: a row with a reason
     └── PhotoError              -   one photograph cannot be read: a row with a reason, never the end of a run
         └── PhotoUnavailableError   it cannot be read now, or is no longer what was hashed: left for the next run
@@ -92,6 +93,10 @@ class EngineError(FacelibError):
     """A detector or encoder that was asked for does not exist or cannot run on this machine."""
 
 
+class DeviceMemoryError(EngineError):
+    """The memory of a GPU is not enough. The process that met it is to be replaced: what it holds there is lost until it ends."""
+
+
 class PhotoError(FacelibError):
     """A photograph cannot be read; the message is the reason, for a person."""
 
@@ -102,3 +107,13 @@ class PhotoUnavailableError(PhotoError):
 
 class WorkerDiedError(FacelibError):
     """The worker process ended while it worked on this task; the message says how."""
+
+
+# How CUDA, cuBLAS, cuDNN, ONNX Runtime's arenas, OpenVINO's and DirectML's drivers say it; none has a code of its own here.
+_FULL = ("out of memory", "failed to allocate", "alloc_failed", "not enough memory", "cl_out_of_", "e_outofmemory")
+
+
+def is_memory_error(error: Exception) -> bool:
+    """Whether an exception of a runtime says that the memory of its device is full."""
+    words = str(error).lower()
+    return any(full in words for full in _FULL)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# Which five points a face's landmarks are. Both kinds have five, in other places and another order.
+DLIB_POINTS = "dlib-5"  # outer and inner corner of the eye on the picture's right, the same of the left, below the nose
+ARCFACE_POINTS = "arcface-5"  # eye on the picture's left, eye on its right, nose, left and right corner of the mouth
+
 Path = str
 """An absolute path. Bytes that are not UTF-8 travel as surrogate escapes (`os.fsdecode`) and are a BLOB in the database."""
 
@@ -111,7 +115,8 @@ class Face:
     box: Box  # clipped to the photo
     score: float  # the detector's own scale: higher is surer, comparable within one detector only
     detector: str  # 'hog', 'cnn', ...
-    landmarks: tuple[tuple[float, float], ...] = ()  # (x, y) in pixels, in the order of the detector's landmark model
+    landmarks: tuple[tuple[float, float], ...] = ()  # (x, y) in pixels
+    landmark_kind: str | None = None  # DLIB_POINTS, ARCFACE_POINTS
     quality: Quality | None = None
     encodings: dict[str, bytes] = field(default_factory=dict)  # model -> little-endian float32
 
@@ -125,6 +130,7 @@ class KnownFace:
     landmarks: tuple[
         tuple[float, float], ...
     ] = ()  # pixels of the upright full-size photo; () when nobody looked for any
+    landmark_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,7 @@ class Encoded:
 
     face_id: int
     landmarks: tuple[tuple[float, float], ...]
+    landmark_kind: str
     quality: Quality
     model: str
     vector: bytes  # little-endian float32
@@ -148,6 +155,7 @@ class Job:
     mtime_ns: int
     detect: bool = False  # look for faces, and encode them
     faces: tuple[KnownFace, ...] = ()  # encode these
+    on_cpu: bool = False  # whatever the options say: a GPU's memory was not enough for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,14 @@ CREATE TABLE face (
     bottom       INTEGER NOT NULL CHECK (bottom > top),             -- exclusive
     score        REAL,                    -- the detector's own scale
     landmarks    BLOB,                    -- x, y, x, y, ... little-endian float32, pixels of the upright full-size photo
+    landmark_kind TEXT CHECK (landmark_kind IN ('dlib-5', 'arcface-5')),  -- which points these are
     -- How good it is for recognition, 0..1: the geometric mean of the four parts beside it.
     quality            REAL CHECK (quality BETWEEN 0 AND 1),
     quality_size       REAL,
     quality_sharpness  REAL,
     quality_frontal    REAL,
-    quality_exposure   REAL
+    quality_exposure   REAL,
+    CHECK ((landmarks IS NULL) = (landmark_kind IS NULL))
 ) STRICT;
 CREATE INDEX face_photo ON face (photo_id);
 

@@ -103,12 +103,20 @@ def test_every_key_is_taken_over() -> None:
     # The text above has them all: a key that is added later is missed here.
     written = {line.split("=")[0].strip() for line in text.splitlines() if "=" in line}
     assert written == {
-        one.name for table in _tables(found) for one in fields(table) if not is_dataclass(getattr(table, one.name))
+        one.name
+        for table in _tables(found)
+        for one in fields(table)
+        if one.compare and not is_dataclass(getattr(table, one.name))
     }
 
 
 def _tables(whole: Config) -> list[object]:
     return [whole, *(getattr(whole, one.name) for one in fields(whole) if is_dataclass(getattr(whole, one.name)))]
+
+
+def test_which_keys_somebody_set_is_known() -> None:
+    assert config.parse('database = "x"\n[detect]\ncanvas = 1200\n', NAME).given == {"database", "detect.canvas"}
+    assert Config().given == frozenset()
 
 
 def test_one_key_leaves_the_others_as_they_are() -> None:
@@ -196,12 +204,12 @@ def test_tables_and_values_are_not_taken_for_each_other(text: str, message: str)
         (
             "detect.detector",
             ['"hog"'],
-            ['""', '"HOG"', '"mtcnn"'],
-            f"one of {', '.join(name for name in DETECTORS if name != 'fake')}",
+            ['""'],
+            f"one of {', '.join(name for name in DETECTORS if name != 'fake')}, or the name of a pack",
         ),
         ("engine.runtime", ['"dlib"'], ['""', '"cuda"'], "one of onnx, dlib"),
         ("engine.provider", ['"cuda"'], ['""', '"gpu"'], f"one of {', '.join(PROVIDERS)}"),
-        ("encode.model", ['"dlib-resnet-v1"'], ['""', '"facenet"'], "one of dlib-resnet-v1"),
+        ("encode.model", ['"dlib-resnet-v1"'], ['""'], "dlib-resnet-v1, or the name of a pack"),
         ("detect.canvas", ["700", "4000"], ["199", "10001", "0", "-1"], "between 200 and 10000"),
         ("detect.min_canvas", ["1", "1200"], ["0", "1201"], "between 1 and detect.canvas"),
         ("detect.cnn_pyramid", ["4", "5", "6"], ["3", "7"], "4, 5 or 6"),

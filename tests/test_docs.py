@@ -22,7 +22,7 @@ def test_the_example_configuration_has_every_key_with_its_default() -> None:
     text = read("config.example.toml")
     assert config.parse(text, "config.example.toml") == config.Config()
     tables = tomllib.loads(text)
-    for table in dataclasses.fields(config.Config):
+    for table in (one for one in dataclasses.fields(config.Config) if one.compare):
         if table.name == "database":
             assert "# database =" in text
         else:

@@ -60,7 +60,9 @@ def test_a_box_without_landmarks_gets_them_and_a_quality(db: Library, library: M
     db.detect()
     with db.db.atomic():
         db.db.execute("DELETE FROM encoding")
-        db.db.execute("UPDATE face SET landmarks = NULL, quality = NULL, source = 'user', detection_id = NULL")
+        db.db.execute(
+            "UPDATE face SET landmarks = NULL, landmark_kind = NULL, quality = NULL, source = 'user', detection_id = NULL"
+        )
     assert run(db, "fake", functools.partial(analyse, FAKE)).faces == 1
     ((landmarks, quality),) = db.rows("SELECT landmarks, quality FROM face")
     points = np.frombuffer(bytes(landmarks), "<f4").reshape(5, 2)  # type: ignore[call-overload]
@@ -102,7 +104,7 @@ def test_known_faces_of_a_real_photograph_get_nearly_the_vectors_of_detection(
     made = analyse(Config(encode=EncodeOptions(mirror=mirror)), job(name, detect=True))
     assert made.faces is not None
     assert len(made.faces) >= 5
-    known = tuple(KnownFace(i, face.box, face.landmarks) for i, face in enumerate(made.faces))
+    known = tuple(KnownFace(i, face.box, face.landmarks, face.landmark_kind) for i, face in enumerate(made.faces))
     again = analyse(Config(encode=EncodeOptions(mirror=mirror)), replace(job(name), faces=known))
     for face, one in zip(made.faces, again.encoded, strict=True):
         ((model, vector),) = face.encodings.items()

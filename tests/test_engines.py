@@ -26,8 +26,8 @@ from facelib.engines.base import RGB, Detected, Engine
 from facelib.engines.dlib_native import FivePointLandmarks, HogDetector, ResnetEncoder, face_chips
 from facelib.engines.fake import FakeDetector, FakeEncoder, FakeLandmarks
 from facelib.engines.policy import FirstThatFinds, Merged
-from facelib.errors import EngineError, WeightsError
-from facelib.models import Box
+from facelib.errors import ConfigError, EngineError, WeightsError
+from facelib.models import ARCFACE_POINTS, DLIB_POINTS, Box
 
 # The detectors that are made of dlib's two.
 DLIB = ("hog+cnn", "hog", "cnn", "thorough")
@@ -113,7 +113,7 @@ def test_a_provider_that_refuses_is_replaced_by_the_cpu_with_a_warning(monkeypat
 
 
 def test_a_detector_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(EngineError, match=r"there is no detector 'mtcnn'; there are .*hog\+cnn, thorough"):
+    with pytest.raises(ConfigError, match=r"there is no detector 'mtcnn'; there are .*hog\+cnn, thorough"):
         registry.detector_key(DetectOptions("mtcnn"))
 
 
@@ -390,14 +390,14 @@ def rising(values: list[float]) -> bool:
 
 
 def test_larger_faces_are_better_until_more_pixels_do_not_help() -> None:
-    sizes = [quality.measure(portrait(), FRONTAL, width).size for width in (22, 40, 60, 79, 80, 81, 4000)]
+    sizes = [quality.measure(portrait(), FRONTAL, DLIB_POINTS, width).size for width in (22, 40, 60, 79, 80, 81, 4000)]
     assert rising(sizes[:4])
     assert sizes[4:] == [1.0, 1.0, 1.0]
-    assert quality.measure(portrait(), FRONTAL, 5).size == 0.01
+    assert quality.measure(portrait(), FRONTAL, DLIB_POINTS, 5).size == 0.01
 
 
 def test_sharper_faces_are_better() -> None:
-    parts = [quality.measure(blurred(portrait(), radius), FRONTAL, 100) for radius in (6, 3, 1.5, 0.7, 0)]
+    parts = [quality.measure(blurred(portrait(), radius), FRONTAL, DLIB_POINTS, 100) for radius in (6, 3, 1.5, 0.7, 0)]
     assert rising([part.sharpness for part in parts])
     assert rising([part.combined for part in parts])
 
@@ -405,23 +405,37 @@ def test_sharper_faces_are_better() -> None:
 def test_more_frontal_faces_are_better_to_both_sides_alike() -> None:
     for side in (1, -1):
         assert rising(
-            [quality.measure(portrait(), turned(side * share), 100).frontal for share in (1, 0.5, 0.35, 0.1, 0)]
+            [
+                quality.measure(portrait(), turned(side * share), DLIB_POINTS, 100).frontal
+                for share in (1, 0.5, 0.35, 0.1, 0)
+            ]
         )
-    assert quality.measure(portrait(), FRONTAL, 100).frontal == 1.0
-    left, right = (quality.measure(portrait(), turned(share), 100).frontal for share in (0.35, -0.35))
+    assert quality.measure(portrait(), FRONTAL, DLIB_POINTS, 100).frontal == 1.0
+    left, right = (quality.measure(portrait(), turned(share), DLIB_POINTS, 100).frontal for share in (0.35, -0.35))
     assert left == pytest.approx(right) == pytest.approx(0.5)
 
 
 def test_a_head_that_is_only_tilted_or_shown_larger_is_as_frontal() -> None:
     tilt = np.array([[0.8, 0.6], [-0.6, 0.8]], np.float32)
     for points in (turned(0), turned(0.3)):
-        expected = quality.measure(portrait(), points, 100).frontal
-        assert quality.measure(portrait(), points @ tilt * 7 + 400, 100).frontal == pytest.approx(expected, rel=1e-4)
+        expected = quality.measure(portrait(), points, DLIB_POINTS, 100).frontal
+        assert quality.measure(portrait(), points @ tilt * 7 + 400, DLIB_POINTS, 100).frontal == pytest.approx(
+            expected, rel=1e-4
+        )
+
+
+def test_insightfaces_points_say_how_frontal_a_face_is_as_dlibs_do() -> None:
+    """The same head: one point for each eye, and the nose third instead of last."""
+    for share in (0, 0.2, -0.5):
+        dlibs = turned(share)
+        others = np.array([dlibs[0:2].mean(0), dlibs[2:4].mean(0), dlibs[4], (20, 120), (90, 120)], np.float32)
+        judged = quality.measure(portrait(), others, ARCFACE_POINTS, 100)
+        assert judged.frontal == pytest.approx(quality.measure(portrait(), dlibs, DLIB_POINTS, 100).frontal)
 
 
 def test_better_exposed_faces_are_better() -> None:
     def exposure(contrast: float, brightness: float) -> float:
-        return quality.measure(portrait(contrast, brightness), FRONTAL, 100).exposure
+        return quality.measure(portrait(contrast, brightness), FRONTAL, DLIB_POINTS, 100).exposure
 
     assert rising([exposure(8, level) for level in (30, 45, 60, 100)])  # in the dark
     assert rising([exposure(8, level) for level in (225, 210, 195, 150)])  # in the sun
@@ -432,23 +446,22 @@ def test_better_exposed_faces_are_better() -> None:
 @pytest.mark.parametrize("level", [0, 4, 128, 255])
 def test_a_face_without_any_contrast_is_judged_all_the_same(level: int) -> None:
     flat = np.full((150, 150, 3), level, np.uint8)
-    judged = quality.measure(flat, FRONTAL, 100)
+    judged = quality.measure(flat, FRONTAL, DLIB_POINTS, 100)
     assert (judged.sharpness, judged.exposure) == (0.01, 0.01)
     assert 0 < judged.combined < 0.2
 
 
-def test_eyes_in_one_place_are_the_worst_and_other_landmarks_say_nothing() -> None:
-    assert quality.measure(portrait(), np.zeros((5, 2), np.float32), 100).frontal == 0.01
-    assert quality.measure(portrait(), np.zeros((68, 2), np.float32), 100).frontal == 1.0
+def test_eyes_in_one_place_are_the_worst() -> None:
+    assert quality.measure(portrait(), np.zeros((5, 2), np.float32), DLIB_POINTS, 100).frontal == 0.01
 
 
 def test_every_part_counts_and_all_lie_between_0_and_1() -> None:
-    good = quality.measure(portrait(), FRONTAL, 100)
+    good = quality.measure(portrait(), FRONTAL, DLIB_POINTS, 100)
     worse = [
-        quality.measure(portrait(), FRONTAL, 30),
-        quality.measure(blurred(portrait(), 4), FRONTAL, 100),
-        quality.measure(portrait(), turned(0.8), 100),
-        quality.measure(portrait(contrast=8), FRONTAL, 100),
+        quality.measure(portrait(), FRONTAL, DLIB_POINTS, 30),
+        quality.measure(blurred(portrait(), 4), FRONTAL, DLIB_POINTS, 100),
+        quality.measure(portrait(), turned(0.8), DLIB_POINTS, 100),
+        quality.measure(portrait(contrast=8), FRONTAL, DLIB_POINTS, 100),
     ]
     for judged in (good, *worse):
         for part in (judged.size, judged.sharpness, judged.frontal, judged.exposure, judged.combined):
@@ -467,7 +480,7 @@ def test_a_spoilt_photograph_has_worse_faces() -> None:
     ):
         box = HogDetector(1).detect([canvas(DATA / "odd/generated/orient_1.jpg")])[0][0].box
         points = FivePointLandmarks().locate(pixels, [box])
-        judged.append(quality.measure(face_chips(pixels, points)[0], points[0], box.width))
+        judged.append(quality.measure(face_chips(pixels, points)[0], points[0], DLIB_POINTS, box.width))
     assert judged[1].sharpness < judged[0].sharpness / 2
     assert judged[1].combined < judged[0].combined
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facelib import images
 from facelib.config import ImageOptions
-from facelib.engines import arcface, packs, scrfd, yunet
+from facelib.engines import arcface, packs, scrfd, square, yunet
 from facelib.engines.arcface import ArcfaceEncoder, DetectorLandmarks
 from facelib.engines.base import RGB, Detected, Detector
 from facelib.engines.dlib_native import FivePointLandmarks, resize
@@ -152,7 +152,7 @@ def test_scrfds_outputs_are_told_apart_by_shape_whatever_their_order(batch: bool
 def test_an_scrfd_without_landmarks_gives_boxes() -> None:
     found = scrfd.decode(planted(landmarks=False), 64, 0.5)
     assert found.landmarks is None
-    (face,) = scrfd.to_detected(found, scrfd.letterbox(noise(64, 64, 3), 64, 64), "scrfd")
+    (face,) = square.to_detected(found, square.letterbox(noise(64, 64, 3), 64, 64), "scrfd")
     assert (face.box, face.landmarks) == (Box(8, 16, 40, 64), None)
 
 
@@ -164,15 +164,15 @@ def test_outputs_that_are_not_scrfds_are_refused(wrong: list[NDArray[np.float32]
 
 def test_of_overlapping_boxes_the_surest_stays() -> None:
     boxes = np.array([(0, 0, 99, 99), (10, 0, 109, 99), (60, 0, 159, 99), (300, 300, 310, 310)], np.float32)
-    assert scrfd.suppress(boxes, 0.4) == [0, 2, 3]
-    assert scrfd.suppress(boxes[:0], 0.4) == []
+    assert square.suppress(boxes, 0.4) == [0, 2, 3]
+    assert square.suppress(boxes[:0], 0.4) == []
 
 
 @pytest.mark.parametrize("shape", [(480, 640), (640, 480), (100, 37), (2000, 1500), (5000, 400)])
 def test_what_the_letterbox_shrinks_is_found_again_where_it_was(shape: tuple[int, int]) -> None:
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     ramp = np.stack([columns * 255 / shape[1], rows * 255 / shape[0], rows * 0], axis=2).astype(np.uint8)
-    letter = scrfd.letterbox(ramp, 320, 320)
+    letter = square.letterbox(ramp, 320, 320)
     for x, y in ((3, 3), (15, 200), (200, 15), (20, 20)):
         if not letter.pixels[y, x].any():
             continue  # black: outside of the picture

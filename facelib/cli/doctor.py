@@ -28,10 +28,10 @@ def doctor(shared: Shared) -> None:
     """
     sound = True
     try:
-        findings: Iterable[Finding] = examine(shared.database)
+        findings: Iterable[Finding] = examine(shared.database, shared.config)
     except ConfigError as error:  # the defaults may still say where the library is
         wrong = Finding("config", False, str(error), "mend the file, or name another with --config")
-        findings = chain([wrong], examine(Config().database_path(shared.db)))
+        findings = chain([wrong], examine(Config().database_path(shared.db), Config()))
     for finding in findings:
         sound = sound and finding.good
         if shared.json:

@@ -9,6 +9,7 @@ from functools import cached_property
 import click
 
 from facelib import __version__, config
+from facelib.engines.registry import settled
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Shared:
     @cached_property
     def config(self) -> config.Config:
         """The options; raises `ConfigError`."""
-        return config.load(self.config_path)
+        return settled(config.load(self.config_path))
 
     @property
     def database(self) -> str:
@@ -35,7 +36,7 @@ class Shared:
 class _Commands(click.Group):
     """Commands are imported when they are called: `scan` should not pay for what `doctor` needs."""
 
-    _names = ("doctor", "scan", "status")
+    _names = ("doctor", "models", "scan", "status")
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self._names)

@@ -10,8 +10,8 @@ from datetime import datetime
 import click
 
 from facelib.cli.root import Shared
-from facelib.config import DETECTORS, MODELS, PROVIDERS, RUNTIMES, Config
-from facelib.engines.registry import detector_key, encoder_key
+from facelib.config import PROVIDERS, RUNTIMES, Config
+from facelib.engines.registry import detector_key, encoder_key, notices, settled, with_model
 from facelib.progress import JsonLines, Progress, Stop, for_stream, parse_duration, seconds_until
 from facelib.stages import detect, encode, targets
 from facelib.stages import scan as scan_stage
@@ -28,7 +28,7 @@ from facelib.store import WriterLock, create_or_open, photos, refuse_foreign, ru
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes. [default: one per processor]"
 )
-@click.option("--detector", type=click.Choice(DETECTORS[:-1]), help="How faces are found. [default: cnn]")
+@click.option("--detector", metavar="NAME", help="How faces are found: see below. [default: cnn]")
 @click.option(
     "--model", metavar="NAME", help="What encodes faces; faces without it get it. [default: dlib-resnet-v1+mirror]"
 )
@@ -63,17 +63,19 @@ def scan(
     hog       HOG: twice as fast, misses faces that are turned
     hog+cnn   HOG, and the neural network where HOG finds nothing
     thorough  both, merged
+    PACK      a pack of `facelib models`; --model takes its name too
 
     \b
     Exit status: 0 done, 3 done but something could not be read (named in the digest), 2 wrong usage, 10 nothing to
     scan, 11 another facelib is writing, 12 not a facelib database, 130 interrupted (Ctrl-C; run it again to go on).
     """
-    config = _with_options(shared.config, workers, detector, model, engine, provider)
+    config = settled(_with_options(shared.config, workers, detector, model, engine, provider))
     stop = Stop(_deadline(until, duration))
     progress = for_stream(sys.stderr, json_lines=shared.json, quiet=shared.quiet)
     targets.check(paths, library=refuse_foreign(shared.database))
     with WriterLock(shared.database, "scan"), create_or_open(shared.database) as db, stop.signals(progress):
         key = None if no_faces else detector_key(config.detect)
+        model_key = encoder_key(config.detect, config.encode)
         run_id = runs.start(db, "scan")
         began, outcome, summary = time.monotonic(), "failed", {}
         try:
@@ -81,20 +83,13 @@ def scan(
             found = detect.run(db, run_id, config, key, progress, stop, limit=limit, retry_errors=retry_errors)
             made = encode.EncodeSummary()
             if not no_faces:
-                made = encode.run(
-                    db,
-                    run_id,
-                    config,
-                    encoder_key(config.detect, config.encode),
-                    progress,
-                    stop,
-                    retry_errors=retry_errors,
-                )
+                made = encode.run(db, run_id, config, model_key, progress, stop, retry_errors=retry_errors)
             due = (0 if found.complete else photos.count_due(db, key)) + made.due - made.done
             limited = limit is not None and found.done >= limit and not found.complete
             outcome = "interrupted" if stop.interrupted else "stopped" if stop.due or limited else "done"
             cpu_seconds = time.process_time() + found.worker_seconds + made.worker_seconds
-            digest = Digest(walked, found, made, outcome, time.monotonic() - began, cpu_seconds, due)
+            said = [] if no_faces else notices(config)
+            digest = Digest(walked, found, made, outcome, time.monotonic() - began, cpu_seconds, due, said)
             summary = digest.as_dict()
         except KeyboardInterrupt:
             outcome = "interrupted"
@@ -117,14 +112,11 @@ def _with_options(
     if workers is not None:
         config = replace(config, workers=replace(config.workers, workers=workers))
     if detector is not None:
-        config = replace(config, detect=replace(config.detect, detector=detector))
+        given = config.given | {"detect.detector"}
+        config = replace(config, detect=replace(config.detect, detector=detector), given=given)
     if model is not None:
-        mirror = model.endswith("+mirror")
-        name = model.removesuffix("+mirror")
-        if name not in MODELS:
-            known = ", ".join(f"{one}, {one}+mirror" for one in MODELS)
-            raise click.BadParameter(f"{model!r} is not known, there are {known}", param_hint="--model")
-        config = replace(config, encode=replace(config.encode, model=name, mirror=mirror))
+        given = config.given | {"encode.model"}
+        config = replace(config, encode=with_model(config.encode, model), given=given)
     if engine is not None:
         config = replace(config, engine=replace(config.engine, runtime=engine))
     if provider is not None:

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelib.engines.base import RGB, Chips, Detector, Points, Vectors
-from facelib.engines.scrfd import shrink
+from facelib.engines.providers import Session, in_batches
 from facelib.engines.session import CURE, Model, Shape, checked, file_digest, load
+from facelib.engines.square import shrink
 from facelib.errors import EngineError, WeightsError
 from facelib.geometry import clip_box, overlap
-from facelib.models import Box
+from facelib.models import ARCFACE_POINTS, Box
 
 CHIP_SIZE = 112
 
@@ -46,6 +47,8 @@ Matrix = NDArray[np.float64]
 class ArcfaceEncoder:
     """An ArcFace-style recogniser on ONNX Runtime. The model is loaded at first use."""
 
+    landmark_kind = ARCFACE_POINTS
+
     def __init__(
         self,
         weights: Path,
@@ -71,6 +74,11 @@ class ArcfaceEncoder:
         if vector_length(model) is None:
             raise WeightsError(self.weights, "not a recogniser of 112 pixel faces", CURE)
         return model
+
+    @property
+    def session(self) -> Session:
+        """What computes."""
+        return self.model.session
 
     def align(self, image: RGB, landmarks: Points) -> Chips:
         """The faces of one picture cut out upright: (n, 112, 112, 3). Landmarks, (n, 5, 2), are in InsightFace's order.
@@ -100,24 +108,23 @@ class ArcfaceEncoder:
             raise ValueError(f"chips must be uint8 (n, {CHIP_SIZE}, {CHIP_SIZE}, 3), not {chips.dtype} {chips.shape}")
         if not len(chips):
             return np.zeros((0, self.dimensions), np.float32)
-        batch = self.model.input_shape[0] or CHIPS_AT_ONCE
-        parts = [self._encode(chips[start : start + batch], batch) for start in range(0, len(chips), batch)]
-        vectors: Vectors = np.concatenate(parts)
+        vectors: Vectors = in_batches(self._encode, chips, self.model.input_shape[0] or CHIPS_AT_ONCE)
         if vectors.shape != (len(chips), self.dimensions) or not np.isfinite(vectors).all():
             raise WeightsError(self.weights, f"damaged: it does not give {self.dimensions} numbers for each face", CURE)
         unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
         return unit
 
-    def _encode(self, chips: Chips, batch: int) -> Vectors:
+    def _encode(self, chips: Chips) -> Vectors:
         """One run; a model with a fixed batch gets black faces where there are too few."""
         model = self.model
+        batch = model.input_shape[0]
         pixels = chips.astype(np.float32)
         if not normalises(model):
             pixels -= _MEAN
             pixels *= _SCALE
         if _channels_first(model.input_shape):
             pixels = pixels.transpose(0, 3, 1, 2)
-        if model.input_shape[0] is not None and len(pixels) < batch:
+        if batch is not None and len(pixels) < batch:
             pixels = np.concatenate([pixels, np.zeros((batch - len(pixels), *pixels.shape[1:]), np.float32)])
         return model.run(np.ascontiguousarray(pixels))[0][: len(chips)]
 

@@ -31,7 +31,7 @@ class Detected:
     box: Box
     score: float
     detector: str
-    landmarks: tuple[tuple[float, float], ...] | None = None
+    landmarks: tuple[tuple[float, float], ...] | None = None  # ARCFACE_POINTS, where the detector gives any
 
 
 class Detector(Protocol):
@@ -45,7 +45,7 @@ class Detector(Protocol):
 
 
 class Landmarker(Protocol):
-    """Finds the points by which a face is aligned, for detectors that do not give them."""
+    """Finds the points by which a face is aligned, where the detector gave none or others than the encoder wants."""
 
     def locate(self, image: RGB, boxes: Sequence[Box]) -> Points:
         """(len(boxes), points, 2) in pixels of `image`."""
@@ -57,6 +57,7 @@ class Encoder(Protocol):
 
     name: str
     dimensions: int
+    landmark_kind: str  # which points it aligns faces by: facelib.models.DLIB_POINTS, ARCFACE_POINTS
 
     def align(self, image: RGB, landmarks: Points) -> Chips:
         """The faces of one picture, given by their landmarks in it, cut out upright and of one size."""
@@ -75,3 +76,4 @@ class Engine:
     landmarker: Landmarker
     encoder: Encoder
     says: str  # what computes, for the digest
+    notice: str = ""  # what has to be said to whoever uses it: a licence

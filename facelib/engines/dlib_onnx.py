@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from facelib.engines.base import RGB, Chips, Detected, Points, Vectors
 from facelib.engines.dlib_graphs import DetectorGeometry, detector_model, encoder_model
 from facelib.engines.dlib_native import face_chips, resize
-from facelib.engines.providers import Session
-from facelib.models import Box
+from facelib.engines.providers import Session, in_batches
+from facelib.engines.session import checked
+from facelib.errors import DeviceMemoryError
+from facelib.models import DLIB_POINTS, Box
 
 MIN_SIDE = 32  # pixels; dlib itself raises on images smaller still
 
@@ -79,7 +81,7 @@ class CnnDetector:
         Boxes are in pixels of the image given. Images with a side under MIN_SIDE have no faces. Raises WeightsError
         where the weights cannot be used, ValueError where an image is of another type or shape.
         """
-        return [self._detect(_checked(image)) for image in images]
+        return [self._detect(checked(image)) for image in images]
 
     def _detect(self, image: RGB) -> list[Detected]:
         if min(image.shape[:2]) < MIN_SIDE:
@@ -89,7 +91,11 @@ class CnnDetector:
             # pyramid_up with pyramid_down<2>; not an even doubling, but it is what dlib does.
             image = resize(image, 2 * image.shape[0] + 1, 2 * image.shape[1] + 2)
         tiles = lay_out(image.shape[0], image.shape[1], geometry, self.pyramid)
-        scores = self.scores(tiled_pyramid(image, tiles, geometry))
+        pixels = tiled_pyramid(image, tiles, geometry)
+        try:
+            scores = self.scores(pixels)
+        except DeviceMemoryError:  # of a GPU: once more in half of it
+            scores = self.scores(pixels, MIN_BAND_ROWS)
         found = np.argwhere(scores > self.threshold)
         values = scores[found[:, 0], found[:, 1]]
         order = np.argsort(-values, kind="stable")
@@ -133,6 +139,7 @@ class ResnetEncoder:
     """dlib's face_recognition_model_v1: 128 numbers for each face. The model is loaded at first use."""
 
     dimensions = 128
+    landmark_kind = DLIB_POINTS
 
     def __init__(self, weights: Path, cache: Path, *, mirror: bool = True, provider: str = "cpu") -> None:
         """Use `weights`, which is dlib_face_recognition_resnet_model_v1.dat; `cache` is as for CnnDetector.
@@ -153,7 +160,7 @@ class ResnetEncoder:
 
     def align(self, image: RGB, landmarks: Points) -> Chips:
         """The aligned faces, (n, 150, 150, 3), as dlib's own encoder cuts them out."""
-        return face_chips(_checked(image), landmarks)
+        return face_chips(checked(image), landmarks)
 
     def encode(self, chips: Chips) -> Vectors:
         """Encode aligned faces, uint8 (n, 150, 150, 3) RGB; returns (n, 128), a row per face.
@@ -162,8 +169,7 @@ class ResnetEncoder:
         """
         if not len(chips):
             return np.zeros((0, self.dimensions), np.float32)
-        parts = [self._encode(chips[start : start + CHIPS_AT_ONCE]) for start in range(0, len(chips), CHIPS_AT_ONCE)]
-        return np.concatenate(parts)
+        return in_batches(self._encode, chips, CHIPS_AT_ONCE)
 
     def _encode(self, chips: Chips) -> Vectors:
         """A chip and its mirror image are neighbours in the batch."""
@@ -284,9 +290,3 @@ def suppress(boxes: NDArray[np.int64], iou: float, covered: float) -> list[int]:
 def _round(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Round halves away from zero, as std::lround in drectangle's conversion; numpy rounds them to even."""
     return np.copysign(np.floor(np.abs(values) + 0.5), values).astype(np.int64)
-
-
-def _checked(image: RGB) -> RGB:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"an image must be uint8 (rows, columns, 3), not {image.dtype} {image.shape}")
-    return np.ascontiguousarray(image)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from facelib.engines.base import RGB, Chips, Detected, Points, Vectors
-from facelib.models import Box
+from facelib.models import DLIB_POINTS, Box
 
 _BRIGHT = 96  # of 255, in the strongest channel
 _MIN_SIDE = 6  # pixels
@@ -56,6 +56,7 @@ class FakeEncoder:
 
     name = "fake"
     dimensions = 128
+    landmark_kind = DLIB_POINTS
 
     def align(self, image: RGB, landmarks: Points) -> Chips:
         """Six by six pixels around each nose."""

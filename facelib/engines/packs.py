@@ -22,11 +22,14 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from facelib.config import DETECTORS as POLICIES
+from facelib.config import MODELS
 from facelib.engines.unpack import copy_folder, to_disk, told, unpack
 from facelib.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:  # packs are listed without numpy and ONNX Runtime
-    from facelib.engines.base import Detector, Encoder
+    from facelib.engines.arcface import ArcfaceEncoder
+    from facelib.engines.base import Detector
     from facelib.engines.session import Shape
 
 LIST = "pack.json"
@@ -277,6 +280,8 @@ def remove(pack: Pack) -> None:
 
 def check_name(name: str, folder: Path) -> str:
     """The name itself. Raises `UsageError` where a pack cannot have it or one has it already."""
+    if name in (*POLICIES, *MODELS):
+        raise UsageError(f"{name} is a name of facelib's own; give the pack another one (--name)")
     if not _NAME.fullmatch(name):
         raise UsageError(f"a pack cannot be called {name!r}; use letters, digits, '.', '_' and '-' (--name)")
     if os.path.lexists(folder / name):
@@ -372,7 +377,7 @@ def load_detector(pack: Pack, *, size: int | None = None, provider: str = "cpu")
     return made(path, digest=item.sha256, size=size or _INPUT_SIZE, threshold=threshold, provider=provider)
 
 
-def load_encoder(pack: Pack, *, provider: str = "cpu") -> Encoder:
+def load_encoder(pack: Pack, *, provider: str = "cpu") -> ArcfaceEncoder:
     """The pack's encoder."""
     from facelib.engines.arcface import ArcfaceEncoder
 

@@ -6,11 +6,14 @@ other than the CPU is used with the settings under which its results stay those 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
-from facelib.errors import EngineError
+from facelib.errors import DeviceMemoryError, EngineError, is_memory_error
 
 CPU = "CPUExecutionProvider"
 
@@ -63,10 +66,44 @@ class Session:
         found: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         return found
 
+    @property
+    def inputs(self) -> list[Any]:
+        """What the model takes; each with name, type and shape."""
+        return list(self._session.get_inputs())
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What it gives."""
+        return list(self._session.get_outputs())
+
     def run(self, **inputs: Any) -> list[Any]:
-        """All outputs for the given inputs."""
-        outputs: list[Any] = self._session.run(None, inputs)
+        """All outputs for the given inputs. Raises `DeviceMemoryError` when a GPU has no memory for it."""
+        try:
+            outputs: list[Any] = self._session.run(None, inputs)
+        except Exception as error:
+            if self.provider != "cpu" and is_memory_error(error):
+                raise DeviceMemoryError(f"{self.provider}: {_first_line(error)}") from error
+            raise
         return outputs
+
+
+def in_batches(run: Callable[[NDArray[Any]], NDArray[Any]], items: NDArray[Any], most: int) -> NDArray[Any]:
+    """`run` over slices of `items`, which must not be empty, of at most `most`; on `DeviceMemoryError` over half as many.
+
+    Raises it only when the memory is not enough for one.
+    """
+    parts: list[NDArray[Any]] = []
+    start = 0
+    while start < len(items):
+        try:
+            parts.append(run(items[start : start + most]))
+        except DeviceMemoryError:
+            if most == 1:
+                raise
+            most = max(1, min(most, len(items) - start) // 2)
+        else:
+            start += most
+    return np.concatenate(parts)
 
 
 def choose(provider: str) -> str:

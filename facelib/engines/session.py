@@ -56,8 +56,7 @@ def load(weights: Path, digest: str | None = None, provider: str = "cpu") -> Mod
         session = Session(data, provider)
     except Exception as error:  # ONNX Runtime's exceptions have no base of their own
         raise WeightsError(weights, "cut off, damaged or no ONNX model", CURE) from error
-    runtime = session._session  # the shapes, which Session does not tell
-    inputs, outputs = runtime.get_inputs(), runtime.get_outputs()
+    inputs, outputs = session.inputs, session.outputs
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
         raise WeightsError(weights, "an ONNX model, but none that takes pictures", CURE)
     name, shapes = inputs[0].name, tuple(_shape(one.shape) for one in outputs)

@@ -7,76 +7,25 @@ box and five points for each place; how they are decoded is in OpenCV's modules/
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from facelib.engines.base import RGB, Detected
-from facelib.engines.scrfd import (
-    MULTIPLE,
-    STRIDES,
-    Candidates,
-    Letter,
-    check_side,
-    in_passes,
-    letterbox,
-    to_detected,
-)
-from facelib.engines.session import CURE, Floats, Model, checked, file_digest, load
-from facelib.errors import EngineError, WeightsError
+from facelib.engines.base import Detected
+from facelib.engines.session import CURE, Floats
+from facelib.engines.square import STRIDES, Candidates, Letter, SquareDetector, to_detected
+from facelib.errors import WeightsError
 
-INPUT_SIZE = 640  # the side that the published file is made for
 THRESHOLD = 0.7  # OpenCV's 0.9 misses a fifth of the faces of our group photographs; see packs.py
 NMS_IOU = 0.3  # OpenCV's
 
 _KINDS = ("class", "object", "box", "points")
 
 
-class YunetDetector:
-    """YuNet on ONNX Runtime. The model is loaded at first use."""
+class YunetDetector(SquareDetector):
+    """YuNet. Its landmarks are ARCFACE_POINTS, as SCRFD's."""
 
-    def __init__(
-        self,
-        weights: Path,
-        *,
-        digest: str | None = None,
-        size: int = INPUT_SIZE,
-        threshold: float = THRESHOLD,
-        provider: str = "cpu",
-    ) -> None:
-        """Use the ONNX file `weights`; `digest` is its SHA-256 where a pack knows it, else it is computed now.
-
-        Raises WeightsError where the file cannot be read.
-        """
-        if size < MULTIPLE or size % MULTIPLE:
-            raise EngineError(
-                f"YuNet's picture cannot be {size} pixels: give a multiple of {MULTIPLE}, such as {INPUT_SIZE}"
-            )
-        self.weights = weights
-        self.digest = digest or file_digest(weights)
-        self.size = size
-        self.threshold = threshold
-        self.provider = provider
-        self.name = f"yunet-{self.digest[:12]} in={size} score={threshold:g}"
-
-    @cached_property
-    def model(self) -> Model:
-        """The loaded model."""
-        model = load(self.weights, self.digest, self.provider)
-        check_side(model, self.weights, self.size)
-        return model
-
-    def detect(self, images: Sequence[RGB]) -> list[list[Detected]]:
-        """The faces of each picture, uint8 (rows, columns, 3) RGB, surest first, with landmarks in InsightFace's order.
-
-        Raises WeightsError where the file is not YuNet, ValueError where a picture is of another type or shape.
-        """
-        return [self._detect(checked(image)) for image in images]
-
-    def _detect(self, image: RGB) -> list[Detected]:
-        fixed = self.model.input_shape[2]
-        return in_passes(image, self.size, lambda fit: self._look(letterbox(image, fit, fixed or fit)))
+    role = "yunet"
+    usual_threshold = THRESHOLD
 
     def _look(self, letter: Letter) -> list[Detected]:
         pixels = letter.pixels[:, :, ::-1].transpose(2, 0, 1).astype(np.float32)  # BGR, 0..255

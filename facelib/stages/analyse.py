@@ -14,15 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelib import images
-from facelib.config import Config
+from facelib.config import Config, EngineOptions
 from facelib.engines import quality, registry
 from facelib.engines.base import RGB, Detected, Engine
 from facelib.errors import PhotoError, PhotoUnavailableError
-from facelib.geometry import clip_box, scale_box, scale_points
-from facelib.models import Analysis, Box, Encoded, Face, Job, KnownFace, Quality
+from facelib.geometry import Point, clip_box, scale_box, scale_points
+from facelib.models import ARCFACE_POINTS, Analysis, Box, Encoded, Face, Job, KnownFace, Quality
 
 # Loaded models stay for the life of the worker process.
 _engine = functools.lru_cache(maxsize=1)(registry.load)
+_ON_CPU = EngineOptions(runtime="onnx", provider="cpu")
 
 
 class _Clock:
@@ -48,7 +49,7 @@ def analyse(config: Config, job: Job) -> Analysis:
         with images.open_photo(job.path, config.images, job.size, job.mtime_ns) as source:
             if not job.detect and not job.faces:
                 return Analysis(job.photo_id, source.facts, seconds=seconds)
-            engine = _engine(config.detect, config.encode, config.engine)
+            engine = _engine(config.detect, config.encode, _ON_CPU if job.on_cpu else config.engine)
             work = _Work(source, engine, config, clock)
             faces = work.detect() if job.detect else None
             encoded = work.encode_known(job.faces)
@@ -65,7 +66,7 @@ def analyse(config: Config, job: Job) -> Analysis:
 class _Aligned:
     """A face with its points, in pixels of the full-size photo, its vector and how good it is."""
 
-    landmarks: tuple[tuple[float, float], ...]
+    landmarks: tuple[Point, ...]
     vector: bytes
     quality: Quality
 
@@ -91,11 +92,12 @@ class _Work:
         for picture, group in self._pictures(canvas, found):
             zoom = picture.shape[1] / canvas.shape[1], picture.shape[0] / canvas.shape[0]
             boxes = [scale_box(face.box, *zoom) for face in group]
-            points = [scale_points(face.landmarks, *zoom) if face.landmarks else None for face in group]
+            points = [self._usable(face.landmarks, ARCFACE_POINTS, zoom) for face in group]
             full = [clip_box(scale_box(face.box, *to_full), facts.width, facts.height) for face in group]
             for face, box, aligned in zip(group, full, self._align(picture, boxes, points, full), strict=True):
                 encodings = {self.engine.encoder.name: aligned.vector}
-                faces.append(Face(box, face.score, face.detector, aligned.landmarks, aligned.quality, encodings))
+                kind = self.engine.encoder.landmark_kind
+                faces.append(Face(box, face.score, face.detector, aligned.landmarks, kind, aligned.quality, encodings))
         return tuple(sorted(faces, key=lambda face: (face.box.left, face.box.top, face.box.right, face.box.bottom)))
 
     def _pictures(self, canvas: RGB, found: Sequence[Detected]) -> Iterator[tuple[RGB, list[Detected]]]:
@@ -131,19 +133,25 @@ class _Work:
                 picture = self.source.at_least(round(min(max(enough, searched.canvas), options.canvas)))
         zoom = picture.shape[1] / facts.width, picture.shape[0] / facts.height
         boxes = [scale_box(face.box, *zoom) for face in known]
-        points = [scale_points(face.landmarks, *zoom) if face.landmarks else None for face in known]
+        points = [self._usable(face.landmarks, face.landmark_kind, zoom) for face in known]
         made = self._align(picture, boxes, points, [face.box for face in known])
-        model = self.engine.encoder.name
+        encoder = self.engine.encoder
         return tuple(
-            Encoded(face.face_id, one.landmarks, one.quality, model, one.vector)
+            Encoded(face.face_id, one.landmarks, encoder.landmark_kind, one.quality, encoder.name, one.vector)
             for face, one in zip(known, made, strict=True)
         )
+
+    def _usable(
+        self, landmarks: Sequence[Point] | None, kind: str | None, zoom: tuple[float, float]
+    ) -> tuple[Point, ...] | None:
+        """Landmarks in pixels of another picture; None where there are none, or others than the encoder aligns by."""
+        return scale_points(landmarks, *zoom) if landmarks and kind == self.engine.encoder.landmark_kind else None
 
     def _align(
         self,
         picture: RGB,
         boxes: Sequence[Box],
-        points: Sequence[Sequence[tuple[float, float]] | None],
+        points: Sequence[Sequence[Point] | None],
         full: Sequence[Box],
     ) -> list[_Aligned]:
         """Faces of a picture, given by boxes and, where known, points in it; `full` are their boxes in the photo."""
@@ -164,7 +172,7 @@ class _Work:
             _Aligned(
                 scale_points(((float(x), float(y)) for x, y in marks), *to_full),
                 np.ascontiguousarray(vector, "<f4").tobytes(),
-                quality.measure(chip, marks, box.width),
+                quality.measure(chip, marks, self.engine.encoder.landmark_kind, box.width),
             )
             for marks, vector, chip, box in zip(landmarks, vectors, chips, full, strict=True)
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ class Digest:
     seconds: float
     cpu_seconds: float  # of this process and its workers
     still_due: int
+    notices: Sequence[str] = ()  # about the engine: licences, and that there is a better one
 
     @property
     def exit_code(self) -> int:
@@ -50,6 +51,7 @@ class Digest:
             "seconds": round(self.seconds, 3),
             "cpu_seconds": round(self.cpu_seconds, 3),
             "still_due": self.still_due,
+            "notices": list(self.notices),
             "scan": self.scan.as_dict(),
             "detect": self.detect.as_dict(),
             "encode": self.encode.as_dict(),
@@ -66,6 +68,9 @@ class Digest:
             yield f"NOTICE {printable(old)} is now at {printable(new)}: its files keep their photos"
         for root, reason in self.scan.problems:
             yield f"NOTICE {printable(root)}: {reason}"
+        if self.detect.done or self.encode.done:
+            for notice in self.notices:
+                yield f"NOTICE {notice}"
 
     def _files(self, verbose: bool) -> Iterator[str]:
         scan = self.scan

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from facelib.config import Config
+from facelib.engines import packs, registry
 from facelib.errors import FacelibError, NoLibraryError
 from facelib.progress import count
 from facelib.stages.digest import printable
@@ -26,7 +28,7 @@ class Finding:
     cure: str = ""
 
 
-def examine(database: str) -> Iterator[Finding]:
+def examine(database: str, config: Config) -> Iterator[Finding]:
     """All findings, one after the other; a check that cannot run is a finding too."""
     checks: tuple[Callable[[], Finding], ...] = (_python, _sqlite, _dlib, _weights, _onnxruntime, _parity, _formats)
     for check in checks:
@@ -35,7 +37,34 @@ def examine(database: str) -> Iterator[Finding]:
         except (ImportError, OSError, FacelibError) as error:
             name = check.__name__.strip("_")
             yield Finding(name, False, str(error), "reinstall facelib: pip install --force-reinstall facelib")
+    yield _engine(config)
+    yield from _packs()
     yield from _library(database)
+
+
+def _engine(config: Config) -> Finding:
+    """What the next scan would use."""
+    try:
+        used = registry.settled(config)
+        engine = registry.load(used.detect, used.encode, used.engine)
+        key = registry.detector_key(used.detect)
+    except (ImportError, FacelibError) as error:
+        return Finding("engine", False, str(error), "mend [detect], [encode] and [engine] of the configuration")
+    return Finding("engine", True, f"{key}; {engine.encoder.name}; {engine.says}")
+
+
+def _packs() -> Iterator[Finding]:
+    folder = packs.models_folder()
+    for name in packs.names(folder):
+        try:
+            pack = packs.open_pack(name, folder)
+            problems: list[FacelibError] = list(packs.verify(pack))
+        except FacelibError as error:
+            problems = [error]
+        for problem in problems:
+            yield Finding("pack", False, str(problem), f"facelib models remove {name}, and add or fetch it again")
+        if not problems:
+            yield Finding("pack", True, f"{name}, {count(pack.size, 'B')}, checksums right")
 
 
 def _python() -> Finding:

@@ -26,7 +26,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from facelib.errors import EngineError, WorkerDiedError
+from facelib.errors import DeviceMemoryError, EngineError, WorkerDiedError
 
 T = TypeVar("T")
 
@@ -206,7 +206,7 @@ class WorkerPool(Executor):
         self.cpu_seconds += cpu_seconds - worker.cpu_seconds
         worker.cpu_seconds = cpu_seconds
         task, worker.current = worker.current, None
-        if worker.tasks >= self._recycle_after:
+        if worker.tasks >= self._recycle_after or isinstance(answer, DeviceMemoryError):
             self._workers.remove(worker)
             self._end(worker)
         if task is not None and good:

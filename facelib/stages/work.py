@@ -7,9 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 
 from facelib.config import Config
-from facelib.errors import FacelibError, WorkerDiedError
+from facelib.errors import DeviceMemoryError, FacelibError, WorkerDiedError
 from facelib.models import Analysis, Job
 from facelib.progress import Progress, Stop
 
@@ -17,6 +18,8 @@ BATCH_PHOTOS = 64
 BATCH_SECONDS = 5.0
 # Photos handed out per worker: one in work and two waiting keep it busy while the parent writes.
 _IN_FLIGHT = 3
+# A GPU that has no memory for so many photos has none for the others either: they go to the CPU at once.
+_GPU_REFUSALS = 3
 
 Analyse = Callable[[Job], Analysis]
 Batch = list[tuple[Job, Analysis]]
@@ -80,6 +83,7 @@ def _work(
     """Keep a window of jobs in flight, in order; write a batch when it is full or old."""
     window: deque[tuple[Job, Future[Analysis]]] = deque()
     batch: Batch = []
+    refused = 0  # photos for which a GPU's memory was not enough
     flushed = time.monotonic()
     more = True
     while more or window:
@@ -88,11 +92,17 @@ def _work(
             if job is None:
                 more = False
                 break
+            job = replace(job, on_cpu=refused >= _GPU_REFUSALS)
             window.append((job, executor.submit(analyse, job)))
         if stop.due:  # what nobody has begun can wait for the next run
             window = deque(entry for entry in window if not entry[1].cancel())
         if window:
             job, future = window.popleft()
+            if not job.on_cpu and isinstance(_failure(future), DeviceMemoryError):
+                # The worker that met it is gone, and with it what it held on the GPU.
+                refused += 1
+                job = replace(job, on_cpu=True)
+                future = executor.submit(analyse, job)
             batch.append((job, _result(job, future)))
             progress.advance()
         if batch and (len(batch) >= BATCH_PHOTOS or time.monotonic() - flushed >= BATCH_SECONDS):
@@ -100,6 +110,10 @@ def _work(
             batch, flushed = [], time.monotonic()
     if batch:
         write(batch)
+
+
+def _failure(future: Future[Analysis]) -> BaseException | None:
+    return None if future.cancelled() else future.exception()
 
 
 def _result(job: Job, future: Future[Analysis]) -> Analysis:

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from facelib.models import Analysis, Box, Job, KnownFace
 from facelib.store.database import Database, path_from_sql
+from facelib.store.faces import APPEARANCE, appearance
 from facelib.store.photos import MAX_CRASHES, READABLE
 
 _CHUNK = 200  # photos
@@ -39,7 +40,7 @@ def due(db: Database, model: str) -> Iterator[Job]:
         rows = list(
             db.query(
                 'SELECT f.photo_id, file.path, file.size, file.mtime_ns, f.face_id, f."left", f.top, f."right", f.bottom,'
-                " f.landmarks"
+                " f.landmarks, f.landmark_kind"
                 " FROM (SELECT DISTINCT f.photo_id FROM face f JOIN photo p USING (photo_id)"
                 f"       WHERE f.photo_id > ? AND {_DUE} ORDER BY f.photo_id LIMIT {_CHUNK}) AS chosen"
                 " JOIN photo p USING (photo_id) JOIN face f USING (photo_id)"
@@ -52,7 +53,7 @@ def due(db: Database, model: str) -> Iterator[Job]:
         for photo_id, group in groupby(rows, key=lambda row: row[0]):
             faces = list(group)
             path, size, mtime_ns = faces[0][1:4]
-            known = tuple(KnownFace(face[4], Box(*face[5:9]), _points(face[9])) for face in faces)
+            known = tuple(KnownFace(face[4], Box(*face[5:9]), _points(face[9]), face[10]) for face in faces)
             yield Job(photo_id, path_from_sql(path), size, mtime_ns, faces=known)
         if not rows:
             return
@@ -76,19 +77,10 @@ def save(db: Database, run_id: int, model: str, analysis: Analysis) -> None:
             (face.face_id, face.model, face.vector),
         )
         # Boxes that people or Picasa drew have no landmarks and no quality yet.
-        points = [number for point in face.landmarks for number in point]
+        looks = appearance(face.landmarks, face.landmark_kind, face.quality)
         db.execute(
-            "UPDATE face SET landmarks = ?, quality = ?, quality_size = ?, quality_sharpness = ?, quality_frontal = ?,"
-            " quality_exposure = ? WHERE face_id = ? AND landmarks IS NULL",
-            (
-                struct.pack(f"<{len(points)}f", *points),
-                face.quality.combined,
-                face.quality.size,
-                face.quality.sharpness,
-                face.quality.frontal,
-                face.quality.exposure,
-                face.face_id,
-            ),
+            f"UPDATE face SET ({APPEARANCE}) = (?, ?, ?, ?, ?, ?, ?) WHERE face_id = ? AND landmarks IS NULL",
+            (*looks, face.face_id),
         )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 from facelib.geometry import pair_boxes
-from facelib.models import Analysis, Box, Face
-from facelib.store.database import Database
+from facelib.models import Analysis, Box, Face, Quality
+from facelib.store.database import Database, SqlValue
 
 # Two boxes that overlap by this much are one face: detectors frame the same face with an IoU of 0.5 and more, while
 # neighbours in a crowd stay under 0.2.
@@ -69,38 +70,38 @@ def faces_per_name_source(db: Database, run_id: int) -> dict[str, int]:
     return {source: int(count) for source, count in rows}
 
 
-def _columns(face: Face) -> tuple[str | bytes | int | float | None, ...]:
-    points = [number for point in face.landmarks for number in point]
-    quality = face.quality
-    return (
-        face.detector,
-        face.box.left,
-        face.box.top,
-        face.box.right,
-        face.box.bottom,
-        face.score,
-        struct.pack(f"<{len(points)}f", *points) if points else None,
-        quality.combined if quality else None,
-        quality.size if quality else None,
-        quality.sharpness if quality else None,
-        quality.frontal if quality else None,
-        quality.exposure if quality else None,
-    )
+def _columns(face: Face) -> tuple[SqlValue, ...]:
+    box = face.box
+    looks = appearance(face.landmarks, face.landmark_kind, face.quality)
+    return (face.detector, box.left, box.top, box.right, box.bottom, face.score, *looks)
+
+
+APPEARANCE = "landmarks, landmark_kind, quality, quality_size, quality_sharpness, quality_frontal, quality_exposure"
+
+
+def appearance(
+    points: Sequence[tuple[float, float]], kind: str | None, quality: Quality | None
+) -> tuple[SqlValue, ...]:
+    """The values of the columns `APPEARANCE`."""
+    numbers = [number for point in points for number in point]
+    packed = struct.pack(f"<{len(numbers)}f", *numbers) if numbers else None
+    judged: tuple[SqlValue, ...] = (None,) * 5
+    if quality:
+        judged = (quality.combined, quality.size, quality.sharpness, quality.frontal, quality.exposure)
+    return (packed, kind if numbers else None, *judged)
 
 
 def _insert(db: Database, photo_id: int, detection_id: int, face: Face) -> int:
     return db.execute(
-        'INSERT INTO face (photo_id, detection_id, source, detector, "left", top, "right", bottom, score, landmarks,'
-        " quality, quality_size, quality_sharpness, quality_frontal, quality_exposure)"
-        " VALUES (?, ?, 'detector', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f'INSERT INTO face (photo_id, detection_id, source, detector, "left", top, "right", bottom, score, {APPEARANCE})'
+        " VALUES (?, ?, 'detector', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (photo_id, detection_id, *_columns(face)),
     )
 
 
 def _update(db: Database, face_id: int, detection_id: int, face: Face) -> None:
     db.execute(
-        'UPDATE face SET detection_id = ?, detector = ?, "left" = ?, top = ?, "right" = ?, bottom = ?, score = ?,'
-        " landmarks = ?, quality = ?, quality_size = ?, quality_sharpness = ?, quality_frontal = ?, quality_exposure = ?"
-        " WHERE face_id = ?",
+        'UPDATE face SET (detection_id, detector, "left", top, "right", bottom, score,'
+        f" {APPEARANCE}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE face_id = ?",
         (detection_id, *_columns(face), face_id),
     )
