@@ -17,10 +17,10 @@ import platformdirs
 
 from facelib.errors import ConfigError
 
-MODELS = ("dlib-resnet-v1",)
+MODELS = ("dlib-resnet-v1", "facenet")
 RUNTIMES = ("onnx", "dlib")
 PROVIDERS = ("auto", "cpu", "cuda", "openvino", "directml", "coreml", "migraphx")
-DETECTORS = ("cnn", "hog", "hog+cnn", "thorough", "fake")
+DETECTORS = ("cnn", "hog", "hog+cnn", "thorough", "mtcnn", "fake")  # the last is for tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class DetectOptions:
     # 'cnn'; 'hog'; 'hog+cnn': HOG, and CNN where HOG finds nothing; 'thorough': both, merged. On the 180 faces of our 27
     # group photographs, with these settings (`python -m bench policies`): hog and hog+cnn find 171 in 7 CPU-seconds, cnn
     # 176 in 15, and HOG with dlib's own encoder, the usual way, took 21. So cnn: missed faces cost a person's evenings.
-    # Or the name of a pack (`facelib models`): SCRFD-500MF finds 178 in 1 CPU-second.
+    # Or the name of a pack (`facelib models`): SCRFD-500MF finds 178 in 1 CPU-second. 'mtcnn' (facelib[facenet]): 176 in 9.
     detector: str = "cnn"
     # Longest side, in pixels, of the picture that the detector sees. 1000 finds 161 of these faces, 1400 no more than 1200.
     canvas: int = 1200
@@ -68,7 +68,8 @@ class DetectOptions:
 class EncodeOptions:
     """[encode] What makes the vector of a face. Faces without one of this model get it in the next scan."""
 
-    model: str = "dlib-resnet-v1"  # or the name of a pack (`facelib models`)
+    model: str = "dlib-resnet-v1"  # 'facenet' (facelib[facenet]); or the name of a pack (`facelib models`)
+    weights: str = ""  # the file of facenet's weights, which facelib does not bring along
     # The mean of the encodings of the face and of its mirror image: +5 ms per face, and at 1 % of strangers accepted .893
     # instead of .868 of the known faces are named (LFW). Without it the numbers are face_recognition's own.
     mirror: bool = True
@@ -79,7 +80,7 @@ class EncodeOptions:
 
     @property
     def name(self) -> str:
-        """What stands in `encoding.model` for the models of dlib."""
+        """What stands in `encoding.model` for dlib's model."""
         return f"{self.model}+mirror" if self.mirror else self.model
 
 

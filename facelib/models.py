@@ -131,6 +131,7 @@ class KnownFace:
         tuple[float, float], ...
     ] = ()  # pixels of the upright full-size photo; () when nobody looked for any
     landmark_kind: str | None = None
+    source: str = "detector"  # who drew the box: 'detector', 'picasa', 'xmp', 'user'
 
 
 @dataclass(frozen=True, slots=True)

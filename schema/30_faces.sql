@@ -35,6 +35,7 @@ CREATE TABLE face (
     CHECK ((landmarks IS NULL) = (landmark_kind IS NULL))
 ) STRICT;
 CREATE INDEX face_photo ON face (photo_id);
+CREATE INDEX face_detection ON face (detection_id);
 
 -- The vector of a face made by one model. Only vectors of one model may be compared.
 CREATE TABLE encoding (

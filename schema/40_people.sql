@@ -9,9 +9,11 @@ CREATE INDEX person_name ON person (name);
 -- Faces that look alike. A person may have many clusters; a cluster may belong to nobody yet.
 CREATE TABLE cluster (
     cluster_id INTEGER PRIMARY KEY,
-    person_id  INTEGER REFERENCES person
+    person_id  INTEGER REFERENCES person,
+    contact    TEXT                       -- Picasa's id, 16 hexadecimal digits, when it was Picasa that grouped them
 ) STRICT;
 CREATE INDEX cluster_person ON cluster (person_id);
+CREATE UNIQUE INDEX cluster_contact ON cluster (contact, coalesce(person_id, 0)) WHERE contact IS NOT NULL;
 
 -- What the program guesses. Made anew whenever it likes.
 CREATE TABLE match (
@@ -20,7 +22,7 @@ CREATE TABLE match (
     cluster_id INTEGER REFERENCES cluster,
     distance   REAL,
     threshold  REAL,
-    model      TEXT NOT NULL              -- whose encodings were compared
+    model      TEXT NOT NULL              -- whose encodings were compared; 'picasa': only Picasa's contact was asked
 ) STRICT;
 CREATE INDEX match_person ON match (person_id);
 CREATE INDEX match_cluster ON match (cluster_id);

@@ -51,8 +51,11 @@ SELECT p.photo_id,
                 (SELECT error FROM detection
                   WHERE photo_id = p.photo_id ORDER BY run_id DESC, detection_id DESC LIMIT 1)) AS error,
        p.warning,
-       p.format
-  FROM photo p;
+       p.format,
+       coalesce(n.starred, 0) AS starred,
+       n.caption
+  FROM photo p
+  LEFT JOIN photo_note n USING (photo_id);
 
 CREATE VIEW faces_v1 AS
 SELECT f.face_id,
@@ -101,3 +104,28 @@ SELECT w.person_id,
   LEFT JOIN faces_v1 f USING (person_id)
   LEFT JOIN photo p USING (photo_id)
  GROUP BY w.person_id;
+
+CREATE VIEW albums_v1 AS
+SELECT a.album_id,
+       a.name,
+       a.date,
+       a.description,
+       a.location,
+       (SELECT count(*) FROM album_photo m WHERE m.album_id = a.album_id) AS photos
+  FROM album a;
+
+CREATE VIEW album_photos_v1 AS
+SELECT album_id, photo_id FROM album_photo;
+
+CREATE VIEW keywords_v1 AS
+SELECT photo_id, keyword FROM keyword;
+
+CREATE VIEW folders_v1 AS
+SELECT d.path,
+       n.name,
+       n.date,
+       n.description,
+       n.location,
+       (SELECT count(*) FROM file f WHERE f.folder_id = d.folder_id AND f.present = 1) AS files
+  FROM folder d
+  LEFT JOIN folder_note n USING (folder_id);

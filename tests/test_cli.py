@@ -108,11 +108,11 @@ def test_for_stops_in_time(facelib: Callable[..., Result], library: Make) -> Non
         (["scan", __file__], 2, "is a file; name the folder it is in"),
         (["scan", "--until", "25:99", "."], 2, "'25:99' is no time of day such as 06:30"),
         (["scan", "--for", "soon", "."], 2, "'soon' is no duration such as 6h"),
-        (["scan", "--detector", "eyes", "."], 2, "there is no detector 'eyes'; there are cnn, hog, hog+cnn, thorough;"),
+        (["scan", "--detector", "eyes", "."], 2, "there is no detector 'eyes'; there are cnn, hog, hog+cnn, thorough, mtcnn;"),
         (
             ["scan", "--model", "dlib", "."],
             2,
-            "there is no model 'dlib'; there are dlib-resnet-v1, dlib-resnet-v1+mirror;",
+            "there is no model 'dlib'; there are dlib-resnet-v1, dlib-resnet-v1+mirror, facenet;",
         ),
         (["scan", "--workers", "0", "."], 2, "0 is not in the range"),
         (["dance"], 2, "No such command 'dance'"),
@@ -279,7 +279,7 @@ def test_ctrl_c(tmp_path: Path, times: int) -> None:
 def test_help_of_every_command_names_its_exit_status() -> None:
     listing = subprocess.run([sys.executable, "-m", "facelib", "--help"], capture_output=True, text=True).stdout
     commands = [line.split()[0] for line in listing.split("Commands:")[1].splitlines() if line.strip()]
-    assert commands == ["doctor", "models", "scan", "status"]
+    assert commands == ["doctor", "import-picasa", "import-xmp", "models", "scan", "status"]
     for command in commands:
         text = subprocess.run(
             [sys.executable, "-m", "facelib", command, "--help"], capture_output=True, text=True

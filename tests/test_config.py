@@ -69,6 +69,7 @@ def test_every_key_is_taken_over() -> None:
         cnn_threshold = 0.5
         [encode]
         model = "dlib-resnet-v1"
+        weights = "~/facenet.pt"
         mirror = false
         min_face = 60
         canvas = 2000
@@ -93,7 +94,7 @@ def test_every_key_is_taken_over() -> None:
             cnn_pyramid=6,
             cnn_threshold=0.5,
         ),
-        EncodeOptions("dlib-resnet-v1", False, 60, 2000),
+        EncodeOptions("dlib-resnet-v1", "~/facenet.pt", False, 60, 2000),
         EngineOptions("dlib", "cpu"),
         PoolOptions(workers=3, recycle_after=50, photo_timeout=60.5),
     )
@@ -209,7 +210,7 @@ def test_tables_and_values_are_not_taken_for_each_other(text: str, message: str)
         ),
         ("engine.runtime", ['"dlib"'], ['""', '"cuda"'], "one of onnx, dlib"),
         ("engine.provider", ['"cuda"'], ['""', '"gpu"'], f"one of {', '.join(PROVIDERS)}"),
-        ("encode.model", ['"dlib-resnet-v1"'], ['""'], "dlib-resnet-v1, or the name of a pack"),
+        ("encode.model", ['"dlib-resnet-v1"'], ['""'], "dlib-resnet-v1, facenet, or the name of a pack"),
         ("detect.canvas", ["700", "4000"], ["199", "10001", "0", "-1"], "between 200 and 10000"),
         ("detect.min_canvas", ["1", "1200"], ["0", "1201"], "between 1 and detect.canvas"),
         ("detect.cnn_pyramid", ["4", "5", "6"], ["3", "7"], "4, 5 or 6"),

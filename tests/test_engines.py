@@ -113,8 +113,8 @@ def test_a_provider_that_refuses_is_replaced_by_the_cpu_with_a_warning(monkeypat
 
 
 def test_a_detector_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(ConfigError, match=r"there is no detector 'mtcnn'; there are .*hog\+cnn, thorough"):
-        registry.detector_key(DetectOptions("mtcnn"))
+    with pytest.raises(ConfigError, match=r"there is no detector 'yunet'; there are .*hog\+cnn, thorough"):
+        registry.detector_key(DetectOptions("yunet"))
 
 
 # ---- detectors made of detectors

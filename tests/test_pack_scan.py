@@ -190,3 +190,13 @@ def test_doctor_names_the_engine_and_checks_the_packs(facelib: Callable[..., Res
     result = facelib("scan", "--detector", small, GROUP.parent)
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith(f"facelib: {spoilt}: cut off, damaged or another file")
+
+
+def test_facenet_says_what_it_needs() -> None:
+    """The package is an extra, and its recogniser a file that the user has to name."""
+    assert registry.detector_key(DetectOptions("mtcnn")).startswith("mtcnn-1 ")
+    with pytest.raises(Exception, match=r"20180402-114759-vggface2\.pt"):
+        registry.encoder_key(DetectOptions(), EncodeOptions("facenet"))
+    missing = EncodeOptions("facenet", "/nowhere/20180402-114759-vggface2.pt")
+    with pytest.raises(Exception, match="/nowhere/20180402-114759-vggface2.pt: is missing"):
+        registry.encoder_key(DetectOptions(), missing)

@@ -36,7 +36,7 @@ class Shared:
 class _Commands(click.Group):
     """Commands are imported when they are called: `scan` should not pay for what `doctor` needs."""
 
-    _names = ("doctor", "models", "scan", "status")
+    _names = ("doctor", "import-picasa", "import-xmp", "models", "scan", "status")
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self._names)
@@ -44,7 +44,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in self._names:
             return None
-        command: click.Command = getattr(importlib.import_module(f"facelib.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"facelib.cli.{name}"), name)
         return command
 
 

@@ -14,9 +14,10 @@ from facelib.config import PROVIDERS, RUNTIMES, Config
 from facelib.engines.registry import detector_key, encoder_key, notices, settled, with_model
 from facelib.progress import JsonLines, Progress, Stop, for_stream, parse_duration, seconds_until
 from facelib.stages import detect, encode, targets
+from facelib.stages import regions as laying
 from facelib.stages import scan as scan_stage
 from facelib.stages.digest import Digest
-from facelib.store import WriterLock, create_or_open, photos, refuse_foreign, runs
+from facelib.store import WriterLock, create_or_open, faces, photos, refuse_foreign, runs
 
 
 @click.command(short_help="Find what is new, and the faces in it.")
@@ -81,6 +82,8 @@ def scan(
         try:
             walked = scan_stage.run(db, run_id, paths, config.walk, progress, stop, confirm_missing=confirm_missing)
             found = detect.run(db, run_id, config, key, progress, stop, limit=limit, retry_errors=retry_errors)
+            laid = laying.run(db, progress, stop)
+            found.named = faces.faces_per_name_source(db, run_id)
             made = encode.EncodeSummary()
             if not no_faces:
                 made = encode.run(db, run_id, config, model_key, progress, stop, retry_errors=retry_errors)
@@ -89,7 +92,7 @@ def scan(
             outcome = "interrupted" if stop.interrupted else "stopped" if stop.due or limited else "done"
             cpu_seconds = time.process_time() + found.worker_seconds + made.worker_seconds
             said = [] if no_faces else notices(config)
-            digest = Digest(walked, found, made, outcome, time.monotonic() - began, cpu_seconds, due, said)
+            digest = Digest(walked, found, laid, made, outcome, time.monotonic() - began, cpu_seconds, due, said)
             summary = digest.as_dict()
         except KeyboardInterrupt:
             outcome = "interrupted"

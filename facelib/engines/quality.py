@@ -6,6 +6,8 @@ portraits; it never hides a face.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +35,11 @@ def measure(chip: RGB, landmarks: NDArray[np.float32], kind: str, width: float) 
         frontal=_frontal(landmarks, kind),
         exposure=_exposure(grey),
     )
+
+
+def unseen(quality: Quality) -> Quality:
+    """The same for a face that no detector sees: whatever the chip shows, it says little about who it is."""
+    return replace(quality, sharpness=0.01, frontal=0.01)
 
 
 def _unit(value: float) -> float:

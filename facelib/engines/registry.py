@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from facelib.config import DETECTORS, MODELS, Config, DetectOptions, EncodeOptions, EngineOptions
-from facelib.engines import packs
+from facelib.engines import facenet, packs
 from facelib.engines.packs import Pack
 from facelib.errors import ConfigError, EngineError, UsageError
 from facelib.models import DLIB_POINTS
+
+DLIB, FACENET = MODELS
 
 if TYPE_CHECKING:  # the names of detectors are asked for in nights that need no numpy
     from facelib.engines.arcface import ArcfaceEncoder
@@ -35,6 +37,7 @@ def detector_key(options: DetectOptions) -> str:
         "cnn": cnn,
         "hog+cnn": f"{hog}, else {cnn}",
         "thorough": f"{hog} and {cnn}",
+        "mtcnn": facenet.detector_name(),
         "fake": "fake-1",
     }
     name = names.get(options.detector) or packs.detector_name(_pack(options.detector, "detector", DETECTORS[:-1]))
@@ -45,17 +48,19 @@ def encoder_key(detect: DetectOptions, encode: EncodeOptions) -> str:
     """What stands in `encoding.model`: faces with an encoding under this name are not due. Raises as `detector_key`."""
     if detect.detector == "fake":
         return "fake"
-    if encode.model in MODELS:
+    if encode.model == DLIB:
         return encode.name
+    if encode.model == FACENET:
+        return facenet.encoder_name(_weights(encode))
     return packs.encoder_name(_pack(encode.model, "model", MODELS))
 
 
 def with_model(encode: EncodeOptions, name: str) -> EncodeOptions:
     """The options for a model by the name that stands in the database, or that of a pack. Raises as `encoder_key`."""
-    plain = name.removesuffix("+mirror")
-    if plain in MODELS:
-        return replace(encode, model=plain, mirror=plain != name)
-    _pack(name, "model", tuple(word for one in MODELS for word in (one, f"{one}+mirror")))
+    if name in (DLIB, f"{DLIB}+mirror"):
+        return replace(encode, model=DLIB, mirror=name != DLIB)
+    if name != FACENET:
+        _pack(name, "model", (DLIB, f"{DLIB}+mirror", FACENET))
     return replace(encode, model=name)
 
 
@@ -102,6 +107,8 @@ def _detector(detect: DetectOptions, engine: EngineOptions) -> Detector:
     if detect.detector not in DETECTORS:
         pack = _pack(detect.detector, "detector", DETECTORS[:-1])
         return packs.load_detector(pack, provider=engine.provider)
+    if detect.detector == "mtcnn":
+        return facenet.MtcnnDetector(provider=engine.provider)
     from facelib.engines.dlib_native import HogDetector
     from facelib.engines.policy import FirstThatFinds, Merged
 
@@ -135,14 +142,16 @@ def _cnn(detect: DetectOptions, engine: EngineOptions) -> Detector:
 
 def _encoder(encode: EncodeOptions, engine: EngineOptions) -> tuple[Encoder, str]:
     """The encoder, and what computes. Its session opens now: whether a provider refuses is known only then."""
-    if encode.model in MODELS and engine.runtime == "dlib":
+    if encode.model == FACENET:
+        return facenet.FacenetEncoder(_weights(encode), provider=engine.provider), facenet.choose(engine.provider).says
+    if encode.model == DLIB and engine.runtime == "dlib":
         from facelib.engines import dlib_native
 
         return dlib_native.ResnetEncoder(encode.mirror), f"dlib {dlib_native.version()}"
     from facelib.engines import dlib_onnx, providers, weights
 
     encoder: dlib_onnx.ResnetEncoder | ArcfaceEncoder
-    if encode.model in MODELS:
+    if encode.model == DLIB:
         path = weights.find(weights.RESNET)
         encoder = dlib_onnx.ResnetEncoder(path, _cache(), mirror=encode.mirror, provider=engine.provider)
     else:
@@ -162,8 +171,10 @@ def _landmarker(
         return FivePointLandmarks()
     from facelib.engines.arcface import DetectorLandmarks
 
-    if detect.detector not in DETECTORS:  # it gives them itself, but not for boxes that somebody drew
-        return DetectorLandmarks(detector)
+    if detect.detector not in DETECTORS or detect.detector == "mtcnn":
+        return DetectorLandmarks(detector)  # it gives them itself, but not for boxes that somebody drew
+    if encode.model == FACENET:
+        return DetectorLandmarks(facenet.MtcnnDetector(provider=engine.provider))
     pack = _pack(encode.model, "model", MODELS)
     if pack.detector is None:
         raise EngineError(
@@ -171,6 +182,10 @@ def _landmarker(
             " add a pack that has both, or choose a detector that gives landmarks"
         )
     return DetectorLandmarks(packs.load_detector(pack, provider=engine.provider))
+
+
+def _weights(encode: EncodeOptions) -> Path | None:
+    return Path(encode.weights).expanduser() if encode.weights else None
 
 
 def _cache() -> Path:

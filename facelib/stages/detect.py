@@ -87,7 +87,6 @@ def run(
             jobs, config, summary.workers, progress, stop, write, executor=executor, analyse=analyse
         )
         progress.finish()
-        summary.named = faces.faces_per_name_source(db, run_id)
     summary.complete = photos.count_due(db, detector) == 0 if summary.due else True
     summary.seconds = time.monotonic() - began
     return summary

@@ -12,6 +12,7 @@ from facelib.models import Path
 from facelib.progress import count, duration
 from facelib.stages.detect import DetectSummary
 from facelib.stages.encode import EncodeSummary
+from facelib.stages.regions import RegionSummary
 from facelib.stages.scan import ScanSummary
 
 _LISTED = 20  # errors that are spelled out; the others are counted
@@ -23,6 +24,7 @@ class Digest:
 
     scan: ScanSummary
     detect: DetectSummary
+    laid: RegionSummary
     encode: EncodeSummary
     outcome: str  # 'done', 'stopped', 'interrupted'
     seconds: float
@@ -54,6 +56,7 @@ class Digest:
             "notices": list(self.notices),
             "scan": self.scan.as_dict(),
             "detect": self.detect.as_dict(),
+            "laid": self.laid.as_dict(),
             "encode": self.encode.as_dict(),
         }
 
@@ -105,6 +108,8 @@ class Digest:
                 f"{detect.named[source]:,} {word}" for source, word in names.items() if detect.named.get(source)
             )
             yield f"  faces   {detect.faces:,} found in {count(detect.with_faces, 'photos')}{': ' + by if by else ''}"
+        if self.laid.decided or self.laid.replaced:
+            yield f"  regions {count(self.laid.decided, 'faces')} named by what was imported, {self.laid.replaced:,} corrected"
         if self.encode.done:
             yield f"  encoded {count(self.encode.faces, 'faces')} found before, by {self.encode.model}"
         engine = self.detect.engine or self.encode.engine

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import combinations
 from math import dist
 
@@ -32,6 +34,51 @@ def offer_to_edited(db: Database, run_id: int, photo_id: int) -> int:
         carried += _carry(db, old_photo_id, photo_id)
         db.execute("UPDATE edit SET offered_run = ? WHERE edit_id = ?", (run_id, edit_id))
     return carried
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A decision that nobody has taken back."""
+
+    decision_id: int
+    verdict: str  # 'is', 'is_not', 'no_face', 'ignore'
+    person_id: int | None
+    made_by: str  # 'user', 'picasa', 'xmp'
+
+
+def standing(db: Database, face_id: int) -> list[Standing]:
+    """What was said of a face and not taken back, oldest first."""
+    rows = db.query(
+        "SELECT decision_id, verdict, person_id, made_by FROM decision"
+        " WHERE face_id = ? AND undone_at IS NULL ORDER BY decision_id",
+        (face_id,),
+    )
+    return [Standing(*row) for row in rows]
+
+
+def add(db: Database, face_id: int, verdict: str, person_id: int | None, made_by: str) -> int:
+    """Write down what somebody said about a face, keyed to its photo and its box as they are now."""
+    return db.execute(
+        'INSERT INTO decision (sha256, "left", top, "right", bottom, face_id, verdict, person_id, made_by, made_at)'
+        ' SELECT p.sha256, f."left", f.top, f."right", f.bottom, f.face_id, ?, ?, ?, ?'
+        " FROM face f JOIN photo p USING (photo_id) WHERE f.face_id = ?",
+        (verdict, person_id, made_by, _now(), face_id),
+    )
+
+
+def replace(db: Database, decision_id: int) -> None:
+    """An importer says something else now: its old decision does not stand any more, and may be made again."""
+    db.execute("UPDATE decision SET undone_at = ? WHERE decision_id = ?", (_now(), decision_id))
+    db.execute("UPDATE region SET decision_id = NULL WHERE decision_id = ?", (decision_id,))
+
+
+def is_undone(db: Database, decision_id: int) -> bool:
+    """Whether a decision was taken back."""
+    return bool(db.value("SELECT undone_at IS NOT NULL FROM decision WHERE decision_id = ?", (decision_id,)))
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _carry(db: Database, old_photo_id: int, new_photo_id: int) -> int:

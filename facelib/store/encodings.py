@@ -13,9 +13,11 @@ from facelib.store.photos import MAX_CRASHES, READABLE
 
 _CHUNK = 200  # photos
 
+# A face that only an imported box speaks for waits until a detector has looked at the photo: most turn out to be detected.
 # A face is due when its photo can still be read and it has no encoding of this model; not when encoding it failed for good.
 _DUE = (
     """p.error IS NULL AND p.width IS NOT NULL
+   AND (f.source IN ('detector', 'user') OR EXISTS (SELECT 1 FROM detection d WHERE d.photo_id = f.photo_id))
    AND NOT EXISTS (SELECT 1 FROM encoding e WHERE e.face_id = f.face_id AND e.model = ?)
    AND NOT EXISTS (SELECT 1 FROM encode_failure n
                     WHERE n.photo_id = f.photo_id AND n.model = ? AND (n.crashes = 0 OR n.crashes >= ?))
@@ -40,7 +42,7 @@ def due(db: Database, model: str) -> Iterator[Job]:
         rows = list(
             db.query(
                 'SELECT f.photo_id, file.path, file.size, file.mtime_ns, f.face_id, f."left", f.top, f."right", f.bottom,'
-                " f.landmarks, f.landmark_kind"
+                " f.landmarks, f.landmark_kind, f.source"
                 " FROM (SELECT DISTINCT f.photo_id FROM face f JOIN photo p USING (photo_id)"
                 f"       WHERE f.photo_id > ? AND {_DUE} ORDER BY f.photo_id LIMIT {_CHUNK}) AS chosen"
                 " JOIN photo p USING (photo_id) JOIN face f USING (photo_id)"
@@ -53,7 +55,7 @@ def due(db: Database, model: str) -> Iterator[Job]:
         for photo_id, group in groupby(rows, key=lambda row: row[0]):
             faces = list(group)
             path, size, mtime_ns = faces[0][1:4]
-            known = tuple(KnownFace(face[4], Box(*face[5:9]), _points(face[9]), face[10]) for face in faces)
+            known = tuple(KnownFace(face[4], Box(*face[5:9]), _points(face[9]), face[10], face[11]) for face in faces)
             yield Job(photo_id, path_from_sql(path), size, mtime_ns, faces=known)
         if not rows:
             return

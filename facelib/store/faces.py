@@ -38,7 +38,7 @@ def save_detection(db: Database, run_id: int, detector: str, analysis: Analysis)
             "SELECT detection_id FROM detection WHERE photo_id = ? AND detector = ?", (analysis.photo_id, detector)
         )
     )
-    known = boxes(db, analysis.photo_id)
+    known = boxes(db, analysis.photo_id, drawn=False)
     pairs = pair_boxes([box for _, box in known], [face.box for face in analysis.faces], SAME_FACE)
     for index, face in enumerate(analysis.faces):
         if index in pairs:
@@ -52,10 +52,15 @@ def save_detection(db: Database, run_id: int, detector: str, analysis: Analysis)
         )
 
 
-def boxes(db: Database, photo_id: int) -> list[tuple[int, Box]]:
-    """The faces of a photo: (face_id, box), by face_id."""
+def boxes(db: Database, photo_id: int, *, drawn: bool = True) -> list[tuple[int, Box]]:
+    """The faces of a photo: (face_id, box), by face_id; with or without those that only an imported region speaks for.
+
+    Imported boxes frame a face otherwise than a detector; which of them is which is decided by stages/regions.py.
+    """
     rows = db.query(
-        'SELECT face_id, "left", top, "right", bottom FROM face WHERE photo_id = ? ORDER BY face_id', (photo_id,)
+        'SELECT face_id, "left", top, "right", bottom FROM face WHERE photo_id = ?'
+        " AND (? OR source IN ('detector', 'user')) ORDER BY face_id",
+        (photo_id, int(drawn)),
     )
     return [(face_id, Box(left, top, right, bottom)) for face_id, left, top, right, bottom in rows]
 

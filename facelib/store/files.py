@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from facelib.models import Path, Root, Stat
@@ -143,6 +143,29 @@ def known_in(db: Database, folder_id: int) -> dict[Path, Known]:
         path if isinstance(path, str) else os.fsdecode(path): (size, mtime, inode, file_id, state)
         for path, size, mtime, inode, file_id, state in rows
     }
+
+
+def folders_below(db: Database, tops: Sequence[Path]) -> list[Path]:
+    """The known folders at and below these paths, by path."""
+    known = (path_from_sql(row[0]) for row in db.query("SELECT path FROM folder"))
+    return sorted(path for path in known if any(is_below(path, top) for top in tops))
+
+
+def photos_in(db: Database, folder: Path) -> tuple[int | None, list[tuple[Path, int]]]:
+    """A folder's folder_id, None where it is not known, and its present files whose photo is known: (path, photo_id)."""
+    folder_id = db.value("SELECT folder_id FROM folder WHERE path = ?", (path_to_sql(folder),))
+    rows = db.query(
+        "SELECT path, photo_id FROM file WHERE folder_id = ? AND present = 1 AND photo_id IS NOT NULL AND error IS NULL"
+        " ORDER BY path",
+        (folder_id,),
+    )
+    return folder_id, [(path_from_sql(path), photo_id) for path, photo_id in rows]
+
+
+def all_photos(db: Database) -> Iterator[tuple[Path, int]]:
+    """All present files whose photo is known: (path, photo_id)."""
+    rows = db.query("SELECT path, photo_id FROM file WHERE present = 1 AND photo_id IS NOT NULL AND error IS NULL")
+    return ((path_from_sql(path), photo_id) for path, photo_id in rows)
 
 
 def present_in(db: Database, folder_id: int) -> list[int]:
