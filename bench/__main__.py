@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import pickle
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from bench import hashing, networks, overhead, pairs, policies, rescan, workers
@@ -27,6 +30,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHES)} [default: all]")
     parser.add_argument("--quick", action="store_true", help="smaller: shows that it runs, the figures are rough")
     parser.add_argument("--folder", type=Path, help="keep trees and files here, for the next time [default: temporary]")
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     unknown = [name for name in chosen.names if name not in BENCHES]
     if unknown:
@@ -36,17 +40,39 @@ def main() -> int:
         chosen.folder.mkdir(parents=True, exist_ok=True)
     figures: list[Figure] = []
     try:
-        reap_all_below()
-        with bench_in(chosen.folder, chosen.quick) as bench:
-            for name in chosen.names or BENCHES:
-                found = BENCHES[name](bench)
-                bench.say("".join(f"  {one.name}: {one.form.format(one.value)}, {one.target}\n" for one in found)[:-1])
-                figures += found
+        for name in chosen.names or BENCHES:
+            found = measure(name, chosen)
+            for one in () if chosen.into else found:
+                print(f"  {one.name}: {one.form.format(one.value)}, {one.target}", file=sys.stderr, flush=True)
+            figures += found
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     print(table(figures))
     return 0 if all(figure.holds for figure in figures) else 1
+
+
+def measure(name: str, chosen: argparse.Namespace) -> list[Figure]:
+    """The figures of one benchmark, from a process of its own.
+
+    Linux hands a process's largest size on to the programs that it starts, so one that loads dlib would spoil the figures of
+    memory of those after it.
+    """
+    if chosen.into is not None:
+        reap_all_below()
+        with bench_in(chosen.folder, chosen.quick) as bench:
+            found = BENCHES[name](bench)
+        chosen.into.write_bytes(pickle.dumps(found))
+        return found
+    with tempfile.TemporaryDirectory() as folder:
+        into = Path(folder) / "figures"
+        arguments = ["--quick"] * chosen.quick + (["--folder", str(chosen.folder)] if chosen.folder else [])
+        command = [sys.executable, "-m", "bench", name, *arguments, "--into", str(into)]
+        code = subprocess.run(command, stdout=subprocess.DEVNULL).returncode
+        if not into.exists():
+            raise BenchError(f"{name} ended with {code}")
+        measured: list[Figure] = pickle.loads(into.read_bytes())
+        return measured
 
 
 if __name__ == "__main__":

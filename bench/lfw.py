@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +41,11 @@ def faces(bench: Bench) -> Faces:
         bench.say(f"lfw: encoding {len(photos)} photos, once")
         with ProcessPoolExecutor(max_workers=2) as pool:
             rows = [row for row in pool.map(_encode, photos, chunksize=50) if row is not None]
-        names, numbers, qualities, *vectors = zip(*rows, strict=True)
-        made = {f"v{i}": np.array(vectors[i], np.float32) for i in range(len(MODELS))}
+        names, numbers, qualities, *columns = zip(*rows, strict=True)
+        arrays: dict[str, NDArray[Any]] = {f"v{i}": np.array(column, np.float32) for i, column in enumerate(columns)}
+        arrays |= {"names": np.array(names), "numbers": np.array(numbers), "quality": np.array(qualities, np.float32)}
         new = kept.with_suffix(".new.npz")
-        np.savez(new, names=np.array(names), numbers=np.array(numbers), quality=np.array(qualities, np.float32), **made)
+        np.savez(new, allow_pickle=False, **arrays)
         os.replace(new, kept)
     with np.load(kept) as found:
         vectors = {model: found[f"v{i}"] for i, model in enumerate(MODELS)}

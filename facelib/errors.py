@@ -9,6 +9,7 @@
     │   └── NewerDatabaseError 12   made by a newer facelib
     ├── DatabaseError           1   SQLite refuses: disk full, read-only, damaged
     ├── WeightsError            1   a model file is missing, cut off or not what it should be
+    ├── PicasaError             1   Picasa's database is not there, or nothing of it can be read
     ├── EngineError             1   an engine that was asked for cannot run here
     │   └── DeviceMemoryError   -   a GPU's memory is full: the photo is done again on the CPU
     ├── WorkerDiedError         -   a worker process ended over its task: a row with a reason
@@ -87,6 +88,10 @@ class WeightsError(FacelibError):
     def __str__(self) -> str:
         path, problem, cure = self.args
         return " ".join(f"{path}: {problem}; {cure}".splitlines())
+
+
+class PicasaError(FacelibError):
+    """Picasa's database is not where it was said to be, or nothing of it can be read."""
 
 
 class EngineError(FacelibError):

@@ -2,9 +2,14 @@
 CREATE TABLE person (
     person_id INTEGER PRIMARY KEY,
     name      TEXT NOT NULL CHECK (trim(name) <> ''),
-    hidden    INTEGER NOT NULL DEFAULT 0 CHECK (hidden IN (0, 1))
+    hidden    INTEGER NOT NULL DEFAULT 0 CHECK (hidden IN (0, 1)),
+    born      INTEGER,                    -- year; before it nobody is this person
+    died      INTEGER,                    -- year; after it nobody is
+    merged_into INTEGER REFERENCES person CHECK (merged_into <> person_id)
+                                          -- turned out to be somebody else here, who is not merged into anybody
 ) STRICT;
 CREATE INDEX person_name ON person (name);
+CREATE INDEX person_merged ON person (merged_into) WHERE merged_into IS NOT NULL;
 
 -- Faces that look alike. A person may have many clusters; a cluster may belong to nobody yet.
 CREATE TABLE cluster (
@@ -27,6 +32,18 @@ CREATE TABLE match (
 CREATE INDEX match_person ON match (person_id);
 CREATE INDEX match_cluster ON match (cluster_id);
 
+-- Something that a person did in one go, to be told by `facelib log` and taken back by `facelib undo`: decisions about faces, and
+-- changes of people (`before`).
+CREATE TABLE act (
+    act_id    INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind      TEXT NOT NULL,              -- 'name', 'merge', 'rename', ...
+    says      TEXT NOT NULL,              -- in one line, for a person
+    before    TEXT NOT NULL CHECK (json_valid(before)),
+                                          -- what people were like: [{"person_id": 3, "column": "name", "value": "Ann"}]
+    made_at   TEXT NOT NULL,              -- ISO 8601, UTC
+    undone_at TEXT
+) STRICT;
+
 -- What somebody said about a face. Append-only: taking back sets undone_at. Keyed to the photo's digest and the box, so
 -- that it outlives faces, detectors and models; face_id is where it applies now.
 CREATE TABLE decision (
@@ -42,8 +59,10 @@ CREATE TABLE decision (
     made_by      TEXT NOT NULL CHECK (made_by IN ('user', 'picasa', 'xmp')),
     made_at      TEXT NOT NULL,           -- ISO 8601, UTC
     carried_from INTEGER REFERENCES decision,  -- said of the same face before its photo was edited
+    act_id       INTEGER REFERENCES act,  -- what it was part of; NULL for importers
     undone_at    TEXT
 ) STRICT;
 CREATE INDEX decision_face ON decision (face_id, decision_id) WHERE undone_at IS NULL;
 CREATE INDEX decision_photo ON decision (sha256);
 CREATE INDEX decision_person ON decision (person_id);
+CREATE INDEX decision_act ON decision (act_id) WHERE act_id IS NOT NULL;

@@ -6,9 +6,10 @@
 CREATE TABLE region (
     region_id   INTEGER PRIMARY KEY,
     photo_id    INTEGER NOT NULL REFERENCES photo ON DELETE CASCADE,
-    folder_id   INTEGER REFERENCES folder ON DELETE SET NULL,  -- whose .picasa.ini it is from; NULL: the photo's own
+    folder_id   INTEGER NOT NULL REFERENCES folder ON DELETE CASCADE,  -- where it is said; of a copy elsewhere it may be said otherwise
     source      TEXT NOT NULL CHECK (source IN ('picasa', 'xmp')),
     scheme      TEXT NOT NULL CHECK (scheme IN ('ini', 'db3', 'mwg-rs', 'MP', 'iptc')),
+    sidecar     INTEGER NOT NULL DEFAULT 0 CHECK (sidecar IN (0, 1)),  -- XMP from a file beside the photo
     place       TEXT NOT NULL,            -- as written: rect64 in hexadecimal, or the numbers of XMP; with the id the key
     contact     TEXT NOT NULL DEFAULT '', -- Picasa's id, 16 hexadecimal digits; '' for XMP and for unnamed faces
     "left"      REAL,                     -- fractions of the frame that it was stored in; NULL: a person without a box
@@ -21,34 +22,50 @@ CREATE TABLE region (
     name        TEXT,                     -- the person's name by the writer; NULL: unnamed
     whole       INTEGER NOT NULL DEFAULT 0 CHECK (whole IN (0, 1)),  -- the box is about the person, not only the face
     ignored     INTEGER NOT NULL DEFAULT 0 CHECK (ignored IN (0, 1)),  -- Picasa was told to ignore it
-    person_id   INTEGER REFERENCES person,
-    frame       TEXT,                     -- which reading held: 'rule', 'other', 'scaled 0.781', 'crop'; NULL: not yet laid
+    person_id   INTEGER REFERENCES person,  -- by the name; without a name, the one that XMP gives faces of this contact
+    gone        INTEGER NOT NULL DEFAULT 0 CHECK (gone IN (0, 1)),  -- where it was said, it is not said any more
+    frame       TEXT,                     -- which reading held: 'rule', 'other', 'scaled 0.7813', 'crop'; NULL: not yet laid
     verified    INTEGER NOT NULL DEFAULT 0 CHECK (verified IN (0, 1)),  -- detected faces agree with it
     settled_detection INTEGER,            -- the photo's newest detection when it was laid; 0: there was none
     face_id     INTEGER REFERENCES face ON DELETE SET NULL,
     decision_id INTEGER REFERENCES decision,  -- what was decided from it; stays when the user takes that back
     run_id      INTEGER NOT NULL REFERENCES run,
-    UNIQUE (photo_id, scheme, place, contact)
+    UNIQUE (photo_id, folder_id, scheme, sidecar, place, contact)
 ) STRICT;
 CREATE INDEX region_face ON region (face_id);
 CREATE INDEX region_person ON region (person_id);
 CREATE INDEX region_folder ON region (folder_id);
 CREATE INDEX region_decision ON region (decision_id) WHERE decision_id IS NOT NULL;
+CREATE INDEX region_nameless ON region (contact) WHERE name IS NULL AND contact <> '';
 
--- What Picasa knows of a photo beside its faces.
+-- Names that came from contacts.xml or Picasa's database, so that a later import without these files knows them too.
+CREATE TABLE contact (
+    contact TEXT PRIMARY KEY,             -- Picasa's id, 16 hexadecimal digits
+    name    TEXT NOT NULL,
+    listed  INTEGER NOT NULL CHECK (listed IN (0, 1))  -- 1: in contacts.xml, which goes before all; 0: elsewhere
+) STRICT, WITHOUT ROWID;
+
+-- What is said of a photo beside its faces, by whom and in which folder.
 CREATE TABLE photo_note (
-    photo_id INTEGER PRIMARY KEY REFERENCES photo ON DELETE CASCADE,
-    starred  INTEGER NOT NULL DEFAULT 0 CHECK (starred IN (0, 1)),
-    caption  TEXT
-) STRICT;
+    photo_id  INTEGER NOT NULL REFERENCES photo ON DELETE CASCADE,
+    folder_id INTEGER NOT NULL REFERENCES folder ON DELETE CASCADE,
+    source    TEXT NOT NULL CHECK (source IN ('ini', 'db3', 'xmp')),
+    starred   INTEGER NOT NULL DEFAULT 0 CHECK (starred IN (0, 1)),
+    caption   TEXT,
+    PRIMARY KEY (photo_id, folder_id, source)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX photo_note_folder ON photo_note (folder_id);
 
--- Its keywords, and those of XMP.
+-- Its keywords.
 CREATE TABLE keyword (
-    photo_id INTEGER NOT NULL REFERENCES photo ON DELETE CASCADE,
-    keyword  TEXT NOT NULL CHECK (trim(keyword) <> ''),
-    PRIMARY KEY (photo_id, keyword)
+    photo_id  INTEGER NOT NULL REFERENCES photo ON DELETE CASCADE,
+    folder_id INTEGER NOT NULL REFERENCES folder ON DELETE CASCADE,
+    source    TEXT NOT NULL CHECK (source IN ('ini', 'db3', 'xmp')),
+    keyword   TEXT NOT NULL CHECK (trim(keyword) <> ''),
+    PRIMARY KEY (photo_id, folder_id, source, keyword)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keyword_keyword ON keyword (keyword);
+CREATE INDEX keyword_folder ON keyword (folder_id);
 
 -- Picasa's albums: a photo may be in many.
 CREATE TABLE album (
@@ -60,13 +77,15 @@ CREATE TABLE album (
     location    TEXT
 ) STRICT;
 
--- Which photos are in them.
+-- Which photos are in them, by the ini of which folder.
 CREATE TABLE album_photo (
-    album_id INTEGER NOT NULL REFERENCES album ON DELETE CASCADE,
-    photo_id INTEGER NOT NULL REFERENCES photo ON DELETE CASCADE,
-    PRIMARY KEY (album_id, photo_id)
+    album_id  INTEGER NOT NULL REFERENCES album ON DELETE CASCADE,
+    photo_id  INTEGER NOT NULL REFERENCES photo ON DELETE CASCADE,
+    folder_id INTEGER NOT NULL REFERENCES folder ON DELETE CASCADE,
+    PRIMARY KEY (album_id, photo_id, folder_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX album_photo_photo ON album_photo (photo_id);
+CREATE INDEX album_photo_folder ON album_photo (folder_id);
 
 -- What Picasa knows of a folder.
 CREATE TABLE folder_note (

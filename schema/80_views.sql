@@ -4,15 +4,24 @@
 -- Not published: the one decision that stands for each face. The newest "is X", "no face" or "ignore" counts, unless
 -- "is not X" was said of it later.
 CREATE VIEW standing_decision AS
-SELECT d.face_id, d.decision_id, d.verdict, d.person_id, d.made_by
+SELECT d.face_id, d.decision_id, d.verdict, coalesce(w.merged_into, d.person_id) AS person_id, d.made_by
   FROM decision d
+  LEFT JOIN person w USING (person_id)
  WHERE d.undone_at IS NULL
    AND d.verdict <> 'is_not'
    AND NOT EXISTS (SELECT 1 FROM decision later
                     WHERE later.face_id = d.face_id
                       AND later.undone_at IS NULL
                       AND later.decision_id > d.decision_id
-                      AND (later.verdict <> 'is_not' OR later.person_id = d.person_id));
+                      AND (later.verdict <> 'is_not'
+                           OR coalesce((SELECT merged_into FROM person WHERE person_id = later.person_id), later.person_id)
+                              = coalesce(w.merged_into, d.person_id)));
+
+-- Not published: the guess for each face, as the person whom the guessed one was merged into.
+CREATE VIEW standing_match AS
+SELECT m.face_id, coalesce(w.merged_into, m.person_id) AS person_id, m.cluster_id, m.distance, m.model
+  FROM match m
+  LEFT JOIN person w USING (person_id);
 
 CREATE VIEW files_v1 AS
 SELECT f.path,
@@ -52,10 +61,11 @@ SELECT p.photo_id,
                   WHERE photo_id = p.photo_id ORDER BY run_id DESC, detection_id DESC LIMIT 1)) AS error,
        p.warning,
        p.format,
-       coalesce(n.starred, 0) AS starred,
-       n.caption
-  FROM photo p
-  LEFT JOIN photo_note n USING (photo_id);
+       coalesce((SELECT max(starred) FROM photo_note n WHERE n.photo_id = p.photo_id), 0) AS starred,
+       (SELECT caption FROM photo_note n
+         WHERE n.photo_id = p.photo_id AND caption IS NOT NULL
+         ORDER BY CASE source WHEN 'ini' THEN 0 WHEN 'db3' THEN 1 ELSE 2 END, folder_id LIMIT 1) AS caption
+  FROM photo p;
 
 CREATE VIEW faces_v1 AS
 SELECT f.face_id,
@@ -82,13 +92,14 @@ SELECT f.face_id,
   FROM face f
   JOIN photo p USING (photo_id)
   LEFT JOIN standing_decision s ON s.face_id = f.face_id
-  LEFT JOIN match m ON m.face_id = f.face_id
+  LEFT JOIN standing_match m ON m.face_id = f.face_id
   LEFT JOIN person who
     ON who.person_id = CASE
            WHEN s.verdict IS NOT NULL THEN s.person_id
            WHEN NOT EXISTS (SELECT 1 FROM decision n
-                             WHERE n.face_id = f.face_id AND n.undone_at IS NULL
-                               AND n.verdict = 'is_not' AND n.person_id = m.person_id) THEN m.person_id
+                             WHERE n.face_id = f.face_id AND n.undone_at IS NULL AND n.verdict = 'is_not'
+                               AND coalesce((SELECT merged_into FROM person WHERE person_id = n.person_id), n.person_id)
+                                   = m.person_id) THEN m.person_id
        END
  WHERE s.verdict IS NULL OR s.verdict <> 'no_face';
 
@@ -99,10 +110,13 @@ SELECT w.person_id,
        count(DISTINCT f.photo_id) AS photos,
        min(p.taken_at) AS first_seen,
        max(p.taken_at) AS last_seen,
-       w.hidden
+       w.hidden,
+       w.born,
+       w.died
   FROM person w
   LEFT JOIN faces_v1 f USING (person_id)
   LEFT JOIN photo p USING (photo_id)
+ WHERE w.merged_into IS NULL
  GROUP BY w.person_id;
 
 CREATE VIEW albums_v1 AS
@@ -111,14 +125,14 @@ SELECT a.album_id,
        a.date,
        a.description,
        a.location,
-       (SELECT count(*) FROM album_photo m WHERE m.album_id = a.album_id) AS photos
+       (SELECT count(DISTINCT photo_id) FROM album_photo m WHERE m.album_id = a.album_id) AS photos
   FROM album a;
 
 CREATE VIEW album_photos_v1 AS
-SELECT album_id, photo_id FROM album_photo;
+SELECT DISTINCT album_id, photo_id FROM album_photo;
 
 CREATE VIEW keywords_v1 AS
-SELECT photo_id, keyword FROM keyword;
+SELECT DISTINCT photo_id, keyword FROM keyword;
 
 CREATE VIEW folders_v1 AS
 SELECT d.path,

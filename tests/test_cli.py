@@ -279,7 +279,10 @@ def test_ctrl_c(tmp_path: Path, times: int) -> None:
 def test_help_of_every_command_names_its_exit_status() -> None:
     listing = subprocess.run([sys.executable, "-m", "facelib", "--help"], capture_output=True, text=True).stdout
     commands = [line.split()[0] for line in listing.split("Commands:")[1].splitlines() if line.strip()]
-    assert commands == ["doctor", "import-picasa", "import-xmp", "models", "scan", "status"]
+    assert commands == [
+        "doctor", "import-picasa", "import-xmp", "log", "models", "people", "reset", "restore-decisions", "scan", "status",
+        "undo",
+    ]  # fmt: skip
     for command in commands:
         text = subprocess.run(
             [sys.executable, "-m", "facelib", command, "--help"], capture_output=True, text=True

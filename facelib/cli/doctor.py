@@ -16,7 +16,7 @@ from facelib.errors import ConfigError
 from facelib.stages.doctor import Finding, examine
 
 
-@click.command(short_help="What is wrong with the installation or library, and its cure.")
+@click.command(short_help="What is wrong with facelib or the library, and its cure.")
 @click.pass_obj
 def doctor(shared: Shared) -> None:
     """Look at Python, dlib, the model files, the image formats and the library, and say how to mend what is wrong.

@@ -8,7 +8,7 @@ from facelib.cli.importing import import_into
 from facelib.cli.root import Shared
 
 
-@click.command(short_help="Take over the face regions in photographs and XMP sidecars.")
+@click.command(short_help="Take over face regions from photos and XMP sidecars.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--dry-run", is_flag=True, help="Say what would happen, on a copy of the library; write nothing.")
 @click.pass_obj

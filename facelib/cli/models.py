@@ -19,7 +19,7 @@ from facelib.stages import fetch as fetch_stage
 _ACCEPT = click.option("--accept-licence", is_flag=True, help="Accept the licence that is shown, without being asked.")
 
 
-@click.group(short_help="Packs of other face models: list, add, fetch, verify, remove.")
+@click.group(short_help="Other face models: list, add, fetch, verify, remove.")
 def models() -> None:
     """Keep packs of model files other than dlib's, such as those of InsightFace.
 

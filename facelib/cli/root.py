@@ -36,7 +36,10 @@ class Shared:
 class _Commands(click.Group):
     """Commands are imported when they are called: `scan` should not pay for what `doctor` needs."""
 
-    _names = ("doctor", "import-picasa", "import-xmp", "models", "scan", "status")
+    _names = (
+        "doctor", "import-picasa", "import-xmp", "log", "models", "people", "reset", "restore-decisions", "scan",
+        "status", "undo",
+    )  # fmt: skip
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self._names)

@@ -13,7 +13,7 @@ from facelib.cli.root import Shared
 from facelib.config import PROVIDERS, RUNTIMES, Config
 from facelib.engines.registry import detector_key, encoder_key, notices, settled, with_model
 from facelib.progress import JsonLines, Progress, Stop, for_stream, parse_duration, seconds_until
-from facelib.stages import detect, encode, targets
+from facelib.stages import detect, encode, journal, targets
 from facelib.stages import regions as laying
 from facelib.stages import scan as scan_stage
 from facelib.stages.digest import Digest
@@ -99,6 +99,7 @@ def scan(
             raise
         finally:
             runs.end(db, run_id, outcome, summary)
+        journal.write(db)
     _print(shared, digest, progress)
     sys.exit(digest.exit_code)
 

@@ -117,3 +117,4 @@ def _write_one(db: Database, run_id: int, job: Job, analysis: Analysis, summary:
         summary.faces += len(analysis.faces)
         summary.with_faces += bool(analysis.faces)
         summary.carried += decisions.offer_to_edited(db, run_id, analysis.photo_id)
+        decisions.replay_photo(db, analysis.photo_id)

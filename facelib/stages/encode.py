@@ -54,16 +54,17 @@ def run(
     stop: Stop,
     *,
     retry_errors: bool = False,
+    drawn: bool = False,
     executor: Executor | None = None,
     analyse: Analyse | None = None,
 ) -> EncodeSummary:
-    """Encode all faces that have no encoding by `model`."""
+    """Encode all faces that have no encoding by `model`; `drawn`: only those that an imported box alone speaks for."""
     began = time.monotonic()
     summary = EncodeSummary(model)
     if retry_errors:
         with db.atomic():
             encodings.forget_failures(db, model)
-    summary.due, _ = encodings.count_due(db, model)
+    summary.due, _ = encodings.count_due(db, model, drawn=drawn)
     if summary.due and not stop.due:
         progress.start("encoding", summary.due, "photos")
 
@@ -81,11 +82,11 @@ def run(
                     summary.faces += len(analysis.encoded)
 
         workers = worker_count(config, summary.due)
-        jobs = encodings.due(db, model)
+        jobs = encodings.due(db, model, drawn=drawn)
         summary.worker_seconds = run_jobs(
             jobs, config, workers, progress, stop, write, executor=executor, analyse=analyse
         )
         progress.finish()
-    summary.complete = not summary.due or encodings.count_due(db, model)[0] == 0
+    summary.complete = not summary.due or encodings.count_due(db, model, drawn=drawn)[0] == 0
     summary.seconds = time.monotonic() - began
     return summary

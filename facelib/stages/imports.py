@@ -140,7 +140,7 @@ def run(
     laid = laying.run(db, progress, stop)
     made = encode.EncodeSummary()
     if not stop.due:
-        made = encode.run(db, run_id, config, encoder_key(config.detect, config.encode), progress, stop)
+        made = encode.run(db, run_id, config, encoder_key(config.detect, config.encode), progress, stop, drawn=True)
     sources = ("picasa", "xmp") if options is not None else ("xmp",)
     report = ImportReport(command, indexed, read, known, inside, laid, made, interrupted=stop.interrupted)
     report.totals = {source: regions.totals(db, source) for source in sources}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations
 from math import dist
+from typing import Any
 
 from facelib.geometry import pair_boxes, scale_box
 from facelib.models import Box
-from facelib.store.database import Database
-from facelib.store.faces import SAME_FACE, boxes
+from facelib.store.database import Database, path_from_sql
+from facelib.store.faces import SAME_FACE, boxes, draw_face
 
 # An editor that overwrote the file with quite another picture must not hand its names to whoever stands at the same
 # place. Euclidean distance by the model's name up to its first hyphen: dlib's encodings of one person lie within 0.6 (dlib's
@@ -56,19 +58,21 @@ def standing(db: Database, face_id: int) -> list[Standing]:
     return [Standing(*row) for row in rows]
 
 
-def add(db: Database, face_id: int, verdict: str, person_id: int | None, made_by: str) -> int:
+def add(
+    db: Database, face_id: int, verdict: str, person_id: int | None, made_by: str, act_id: int | None = None
+) -> int:
     """Write down what somebody said about a face, keyed to its photo and its box as they are now."""
     return db.execute(
-        'INSERT INTO decision (sha256, "left", top, "right", bottom, face_id, verdict, person_id, made_by, made_at)'
-        ' SELECT p.sha256, f."left", f.top, f."right", f.bottom, f.face_id, ?, ?, ?, ?'
+        'INSERT INTO decision (sha256, "left", top, "right", bottom, face_id, verdict, person_id, made_by, made_at,'
+        ' act_id) SELECT p.sha256, f."left", f.top, f."right", f.bottom, f.face_id, ?, ?, ?, ?, ?'
         " FROM face f JOIN photo p USING (photo_id) WHERE f.face_id = ?",
-        (verdict, person_id, made_by, _now(), face_id),
+        (verdict, person_id, made_by, now(), act_id, face_id),
     )
 
 
 def replace(db: Database, decision_id: int) -> None:
     """An importer says something else now: its old decision does not stand any more, and may be made again."""
-    db.execute("UPDATE decision SET undone_at = ? WHERE decision_id = ?", (_now(), decision_id))
+    db.execute("UPDATE decision SET undone_at = ? WHERE decision_id = ?", (now(), decision_id))
     db.execute("UPDATE region SET decision_id = NULL WHERE decision_id = ?", (decision_id,))
 
 
@@ -77,7 +81,103 @@ def is_undone(db: Database, decision_id: int) -> bool:
     return bool(db.value("SELECT undone_at IS NOT NULL FROM decision WHERE decision_id = ?", (decision_id,)))
 
 
-def _now() -> str:
+def state(db: Database) -> str:
+    """A text that changes with everything that is decided or taken back, about faces or people."""
+    said = db.one("SELECT coalesce(max(decision_id), 0), count(undone_at) FROM decision")
+    done = db.one("SELECT coalesce(max(act_id), 0), count(undone_at) FROM act")
+    return " ".join(map(str, (*(said or ()), *(done or ()))))
+
+
+def journal(db: Database) -> Iterator[dict[str, Any]]:
+    """All decisions, oldest first, with everything that is needed to make them again in another database."""
+    rows = db.query(
+        'SELECT d.sha256, d."left", d.top, d."right", d.bottom, d.verdict, w.name, d.made_by, d.made_at, d.undone_at,'
+        " (SELECT f.path FROM photo p JOIN file f USING (photo_id) WHERE p.sha256 = d.sha256"
+        "   ORDER BY f.present DESC, f.file_id LIMIT 1)"
+        " FROM decision d LEFT JOIN person said USING (person_id)"
+        " LEFT JOIN person w ON w.person_id = coalesce(said.merged_into, said.person_id) ORDER BY d.decision_id"
+    )
+    for sha256, left, top, right, bottom, verdict, name, made_by, made_at, undone_at, path in rows:
+        yield {
+            "sha256": sha256,
+            "box": [left, top, right, bottom],
+            "verdict": verdict,
+            "name": name,
+            "made_by": made_by,
+            "made_at": made_at,
+            "undone_at": undone_at,
+            "path": None if path is None else path_from_sql(path).encode("utf-8", "backslashreplace").decode(),
+        }
+
+
+def restore(db: Database, line: dict[str, Any], person_id: int | None, act_id: int | None) -> bool:
+    """Add a line of a journal, unless it is there; gives whether it was added. Its face is found by `replay`."""
+    left, top, right, bottom = (int(side) for side in line["box"])
+    if not (0 <= left < right and 0 <= top < bottom) or line["made_by"] not in ("user", "picasa", "xmp"):
+        raise ValueError("no decision about a face")
+    verdict, sha256, made_at = str(line["verdict"]), str(line["sha256"]), str(line["made_at"])
+    if verdict not in ("is", "is_not", "no_face", "ignore") or (verdict in ("is", "is_not")) != (person_id is not None):
+        raise ValueError(f"{verdict!r} is nothing that can be said of a face, or a name is missing")
+    values = (sha256, left, top, right, bottom, verdict, person_id, line["made_by"], made_at)
+    there = db.value(
+        'SELECT 1 FROM decision WHERE sha256 = ? AND "left" = ? AND top = ? AND "right" = ? AND bottom = ? AND verdict = ?'
+        " AND person_id IS ? AND made_by = ? AND made_at = ?",
+        values,
+    )
+    if there:
+        return False
+    db.execute(
+        'INSERT INTO decision (sha256, "left", top, "right", bottom, verdict, person_id, made_by, made_at, undone_at, act_id)'
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*values, line.get("undone_at"), act_id),
+    )
+    return True
+
+
+def homeless(db: Database) -> list[str]:
+    """The photos, by digest, with decisions that belong to no face at the moment."""
+    rows = db.query(
+        "SELECT DISTINCT d.sha256 FROM decision d JOIN photo p USING (sha256) WHERE d.face_id IS NULL AND p.width IS NOT NULL"
+    )
+    return [row[0] for row in rows]
+
+
+def replay_photo(db: Database, photo_id: int) -> int:
+    """`replay` for a photo that was just searched."""
+    return replay(db, str(db.value("SELECT sha256 FROM photo WHERE photo_id = ?", (photo_id,))))
+
+
+def replay(db: Database, sha256: str) -> int:
+    """Give the decisions of a photo that belong to no face, since it was searched anew, to the faces at their places.
+
+    A face that the user named and that no detector sees is drawn again. Gives how many found a face.
+    """
+    rows = list(
+        db.query(
+            'SELECT decision_id, "left", top, "right", bottom, made_by, verdict, undone_at FROM decision'
+            " WHERE sha256 = ? AND face_id IS NULL ORDER BY decision_id",
+            (sha256,),
+        )
+    )
+    if not rows:
+        return 0
+    photo_id = int(db.value("SELECT photo_id FROM photo WHERE sha256 = ?", (sha256,)))
+    places = list(dict.fromkeys(Box(*row[1:5]) for row in rows))
+    faces = boxes(db, photo_id)
+    at = {places[new]: faces[old][0] for new, old in pair_boxes([box for _, box in faces], places, SAME_FACE).items()}
+    found = 0
+    for decision_id, left, top, right, bottom, made_by, verdict, undone_at in rows:
+        box = Box(left, top, right, bottom)
+        if box not in at and made_by == "user" and verdict != "no_face" and undone_at is None:
+            at[box] = draw_face(db, photo_id, "user", box)
+        if box in at:
+            db.execute("UPDATE decision SET face_id = ? WHERE decision_id = ?", (at[box], decision_id))
+            found += 1
+    return found
+
+
+def now() -> str:
+    """This moment as the database writes it: ISO 8601, UTC."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

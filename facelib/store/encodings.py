@@ -26,28 +26,38 @@ _DUE = (
 )
 
 
-def count_due(db: Database, model: str) -> tuple[int, int]:
-    """How many photos have faces without an encoding of this model, and how many faces that are."""
+# Only faces that somebody else drew, and that have no encoding at all.
+_DRAWN = "f.source IN ('picasa', 'xmp') AND NOT EXISTS (SELECT 1 FROM encoding e WHERE e.face_id = f.face_id)"
+
+
+def count_due(db: Database, model: str, *, drawn: bool = False) -> tuple[int, int]:
+    """How many photos have faces without an encoding of this model, and how many faces that are.
+
+    `drawn`: only those that an imported box alone speaks for, and that no model has encoded.
+    """
+    condition = f"{_DUE} AND {_DRAWN}" if drawn else _DUE
     row = db.one(
-        f"SELECT count(DISTINCT f.photo_id), count(*) FROM face f JOIN photo p USING (photo_id) WHERE {_DUE}",
+        f"SELECT count(DISTINCT f.photo_id), count(*) FROM face f JOIN photo p USING (photo_id) WHERE {condition}",
         (model, model, MAX_CRASHES),
     )
     return row or (0, 0)
 
 
-def due(db: Database, model: str) -> Iterator[Job]:
+def due(db: Database, model: str, *, drawn: bool = False) -> Iterator[Job]:
     """The photos with such faces, by photo_id. Read in chunks, so that nothing holds the database between them."""
     last = 0
+    condition = f"{_DUE} AND {_DRAWN}" if drawn else _DUE
     while True:
         rows = list(
             db.query(
                 'SELECT f.photo_id, file.path, file.size, file.mtime_ns, f.face_id, f."left", f.top, f."right", f.bottom,'
                 " f.landmarks, f.landmark_kind, f.source"
                 " FROM (SELECT DISTINCT f.photo_id FROM face f JOIN photo p USING (photo_id)"
-                f"       WHERE f.photo_id > ? AND {_DUE} ORDER BY f.photo_id LIMIT {_CHUNK}) AS chosen"
+                f"       WHERE f.photo_id > ? AND {condition} ORDER BY f.photo_id LIMIT {_CHUNK}) AS chosen"
                 " JOIN photo p USING (photo_id) JOIN face f USING (photo_id)"
                 f" JOIN file ON file.file_id = {READABLE}"
                 " WHERE NOT EXISTS (SELECT 1 FROM encoding e WHERE e.face_id = f.face_id AND e.model = ?)"
+                f" AND {_DRAWN if drawn else 1}"
                 " ORDER BY f.photo_id, f.face_id",
                 (last, model, model, MAX_CRASHES, model),
             )

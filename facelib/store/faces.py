@@ -65,6 +65,14 @@ def boxes(db: Database, photo_id: int, *, drawn: bool = True) -> list[tuple[int,
     return [(face_id, Box(left, top, right, bottom)) for face_id, left, top, right, bottom in rows]
 
 
+def draw_face(db: Database, photo_id: int, source: str, box: Box) -> int:
+    """A face that somebody drew ('picasa', 'xmp', 'user') where no detector sees one; gives its face_id."""
+    return db.execute(
+        'INSERT INTO face (photo_id, source, "left", top, "right", bottom) VALUES (?, ?, ?, ?, ?, ?)',
+        (photo_id, source, box.left, box.top, box.right, box.bottom),
+    )
+
+
 def faces_per_name_source(db: Database, run_id: int) -> dict[str, int]:
     """The faces found in a run by who named them: 'user', 'picasa', 'xmp', 'match' or 'unknown'."""
     rows = db.query(

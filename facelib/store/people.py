@@ -32,7 +32,9 @@ class People:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._ids: dict[str, int] = {}
-        for person_id, name in db.query("SELECT person_id, name FROM person ORDER BY person_id"):
+        for person_id, name in db.query(
+            "SELECT coalesce(merged_into, person_id), name FROM person ORDER BY merged_into IS NOT NULL, person_id"
+        ):
             self._ids.setdefault(name_key(name), person_id)
         self.added = 0
 
