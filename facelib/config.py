@@ -19,6 +19,7 @@ from facelib.errors import ConfigError
 
 MODELS = ("dlib-resnet-v1", "facenet")
 RUNTIMES = ("onnx", "dlib")
+METRICS = ("plda", "covariance", "variance", "deviation", "relative", "cosine", "euclid")
 PROVIDERS = ("auto", "cpu", "cuda", "openvino", "directml", "coreml", "migraphx")
 DETECTORS = ("cnn", "hog", "hog+cnn", "thorough", "mtcnn", "fake")  # the last is for tests
 
@@ -85,6 +86,17 @@ class EncodeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class MatchOptions:
+    """[match] How names are guessed."""
+
+    # 'plda', 'covariance', 'variance', 'deviation' (standard deviation), 'euclid'; '': the one that does best with the model
+    # (`python -m bench matching`), or from 1,000 labelled faces on the one that does best with yours.
+    metric: str = ""
+    wanted: float = 0.005  # share of strangers who may get a name: 1 in 200, found from your own labels
+    suggested: float = 0.05  # share of strangers who may be suggested as somebody: you look at these
+
+
+@dataclass(frozen=True, slots=True)
 class EngineOptions:
     """[engine] What computes the networks. The results are the same."""
 
@@ -116,6 +128,7 @@ class Config:
     images: ImageOptions = field(default_factory=ImageOptions)
     detect: DetectOptions = field(default_factory=DetectOptions)
     encode: EncodeOptions = field(default_factory=EncodeOptions)
+    match: MatchOptions = field(default_factory=MatchOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)
     workers: PoolOptions = field(default_factory=PoolOptions)
     # Which keys somebody set, 'detect.detector', whatever their values; no table of the file.
@@ -226,6 +239,9 @@ def _check(config: Config, name: str) -> None:
         "encode.model": (bool(config.encode.model), f"{', '.join(MODELS)}, or the name of a pack"),
         "encode.min_face": (0 <= config.encode.min_face <= 500, "between 0 and 500"),
         "encode.canvas": (config.encode.canvas >= detect.canvas, "at least detect.canvas"),
+        "match.metric": (config.match.metric in ("", *METRICS), f"one of {', '.join(METRICS)}, or empty"),
+        "match.wanted": (0 < config.match.wanted <= 0.5, "more than 0 and at most 0.5"),
+        "match.suggested": (config.match.wanted <= config.match.suggested <= 0.9, "between match.wanted and 0.9"),
         "engine.runtime": (config.engine.runtime in RUNTIMES, f"one of {', '.join(RUNTIMES)}"),
         "engine.provider": (config.engine.provider in PROVIDERS, f"one of {', '.join(PROVIDERS)}"),
         "workers.workers": (0 <= config.workers.workers <= 1024, "between 0 (one for each processor) and 1024"),

@@ -240,15 +240,18 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
 
 
+_ONE = {"people": "person", "matches": "match"}
+
+
 def count(number: float, unit: str) -> str:
     """A number with its unit, given in the plural; bytes in decimal multiples.
 
-    >>> count(1234567, "B"), count(1, "photos"), count(1200, "photos"), count(0.5, "photos")
-    ('1.2 MB', '1 photo', '1,200 photos', '0.5 photos')
+    >>> count(1234567, "B"), count(1, "photos"), count(1200, "photos"), count(0.5, "photos"), count(1, "people")
+    ('1.2 MB', '1 photo', '1,200 photos', '0.5 photos', '1 person')
     """
     if unit != "B":
         if number == 1:
-            unit = unit.removesuffix("s")
+            unit = _ONE.get(unit) or unit.removesuffix("s")
         return f"{number:,.0f} {unit}" if number >= 10 or number == int(number) else f"{number:.1f} {unit}"
     for name in ("B", "kB", "MB", "GB"):
         if number < 1000:

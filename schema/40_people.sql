@@ -25,12 +25,24 @@ CREATE TABLE match (
     face_id    INTEGER PRIMARY KEY REFERENCES face ON DELETE CASCADE,
     person_id  INTEGER REFERENCES person,
     cluster_id INTEGER REFERENCES cluster,
-    distance   REAL,
-    threshold  REAL,
+    sure       INTEGER NOT NULL DEFAULT 1 CHECK (sure IN (0, 1)),  -- 0: person_id is a suggestion for a person, and no name
+    distance   REAL,                      -- to this person, else to the nearest that nothing forbids
+    threshold  REAL,                      -- under which a face gets a name
+    runner_up  INTEGER REFERENCES person, -- the next nearest
+    metric     TEXT,                      -- 'plda', 'euclid', ...
+    gallery    TEXT,                      -- with which labelled faces it was compared: gallery.key
     model      TEXT NOT NULL              -- whose encodings were compared; 'picasa': only Picasa's contact was asked
 ) STRICT;
 CREATE INDEX match_person ON match (person_id);
 CREATE INDEX match_cluster ON match (cluster_id);
+CREATE INDEX match_runner_up ON match (runner_up);
+
+-- What the labelled faces look like to each model, made once for many matches: centroids, metric, threshold as arrays.
+CREATE TABLE gallery (
+    model  TEXT PRIMARY KEY,
+    key    TEXT NOT NULL,                 -- of what it was made; another one is made when this is no longer so
+    arrays BLOB NOT NULL                  -- numpy's npz
+) STRICT;
 
 -- Something that a person did in one go, to be told by `facelib log` and taken back by `facelib undo`: decisions about faces, and
 -- changes of people (`before`).
@@ -62,7 +74,8 @@ CREATE TABLE decision (
     act_id       INTEGER REFERENCES act,  -- what it was part of; NULL for importers
     undone_at    TEXT
 ) STRICT;
-CREATE INDEX decision_face ON decision (face_id, decision_id) WHERE undone_at IS NULL;
+-- Of all decisions, also those taken back: they follow their face when it is merged into another one.
+CREATE INDEX decision_face ON decision (face_id, decision_id);
 CREATE INDEX decision_photo ON decision (sha256);
 CREATE INDEX decision_person ON decision (person_id);
 CREATE INDEX decision_act ON decision (act_id) WHERE act_id IS NOT NULL;

@@ -4,9 +4,12 @@
 -- Not published: the one decision that stands for each face. The newest "is X", "no face" or "ignore" counts, unless
 -- "is not X" was said of it later.
 CREATE VIEW standing_decision AS
-SELECT d.face_id, d.decision_id, d.verdict, coalesce(w.merged_into, d.person_id) AS person_id, d.made_by
+SELECT d.face_id,
+       d.decision_id,
+       d.verdict,
+       coalesce((SELECT merged_into FROM person WHERE person_id = d.person_id), d.person_id) AS person_id,
+       d.made_by
   FROM decision d
-  LEFT JOIN person w USING (person_id)
  WHERE d.undone_at IS NULL
    AND d.verdict <> 'is_not'
    AND NOT EXISTS (SELECT 1 FROM decision later
@@ -15,13 +18,19 @@ SELECT d.face_id, d.decision_id, d.verdict, coalesce(w.merged_into, d.person_id)
                       AND later.decision_id > d.decision_id
                       AND (later.verdict <> 'is_not'
                            OR coalesce((SELECT merged_into FROM person WHERE person_id = later.person_id), later.person_id)
-                              = coalesce(w.merged_into, d.person_id)));
+                              = coalesce((SELECT merged_into FROM person WHERE person_id = d.person_id), d.person_id)));
 
--- Not published: the guess for each face, as the person whom the guessed one was merged into.
+-- Not published: the guess for each face, as the person whom the guessed one was merged into; a suggestion is no guess. Like the
+-- view above it asks for `merged_into` row by row: with a join SQLite would compute the whole view for each question.
 CREATE VIEW standing_match AS
-SELECT m.face_id, coalesce(w.merged_into, m.person_id) AS person_id, m.cluster_id, m.distance, m.model
-  FROM match m
-  LEFT JOIN person w USING (person_id);
+SELECT m.face_id,
+       CASE m.sure
+           WHEN 1 THEN coalesce((SELECT merged_into FROM person WHERE person_id = m.person_id), m.person_id)
+       END AS person_id,
+       m.cluster_id,
+       m.distance,
+       m.model
+  FROM match m;
 
 CREATE VIEW files_v1 AS
 SELECT f.path,
@@ -98,6 +107,7 @@ SELECT f.face_id,
            WHEN s.verdict IS NOT NULL THEN s.person_id
            WHEN NOT EXISTS (SELECT 1 FROM decision n
                              WHERE n.face_id = f.face_id AND n.undone_at IS NULL AND n.verdict = 'is_not'
+                               -- not a bare n.person_id: SQLite would look through all that was said of this person
                                AND coalesce((SELECT merged_into FROM person WHERE person_id = n.person_id), n.person_id)
                                    = m.person_id) THEN m.person_id
        END
@@ -143,3 +153,13 @@ SELECT d.path,
        (SELECT count(*) FROM file f WHERE f.folder_id = d.folder_id AND f.present = 1) AS files
   FROM folder d
   LEFT JOIN folder_note n USING (folder_id);
+
+CREATE VIEW suggestions_v1 AS
+SELECT m.face_id,
+       coalesce(w.merged_into, w.person_id) AS person_id,
+       (SELECT name FROM person WHERE person_id = coalesce(w.merged_into, w.person_id)) AS person,
+       m.distance
+  FROM match m
+  JOIN person w USING (person_id)
+ WHERE m.sure = 0
+   AND NOT EXISTS (SELECT 1 FROM standing_decision s WHERE s.face_id = m.face_id);

@@ -280,8 +280,8 @@ def test_help_of_every_command_names_its_exit_status() -> None:
     listing = subprocess.run([sys.executable, "-m", "facelib", "--help"], capture_output=True, text=True).stdout
     commands = [line.split()[0] for line in listing.split("Commands:")[1].splitlines() if line.strip()]
     assert commands == [
-        "doctor", "import-picasa", "import-xmp", "log", "models", "people", "reset", "restore-decisions", "scan", "status",
-        "undo",
+        "doctor", "evaluate", "import-picasa", "import-xmp", "log", "match", "models", "people", "reset", "restore-decisions",
+        "scan", "status", "undo", "why",
     ]  # fmt: skip
     for command in commands:
         text = subprocess.run(

@@ -21,6 +21,7 @@ from facelib.config import (
     EncodeOptions,
     EngineOptions,
     ImageOptions,
+    MatchOptions,
     PoolOptions,
     WalkOptions,
 )
@@ -73,6 +74,10 @@ def test_every_key_is_taken_over() -> None:
         mirror = false
         min_face = 60
         canvas = 2000
+        [match]
+        metric = "euclid"
+        wanted = 0.001
+        suggested = 0.1
         [engine]
         runtime = "dlib"
         provider = "cpu"
@@ -95,6 +100,7 @@ def test_every_key_is_taken_over() -> None:
             cnn_threshold=0.5,
         ),
         EncodeOptions("dlib-resnet-v1", "~/facenet.pt", False, 60, 2000),
+        MatchOptions("euclid", 0.001, 0.1),
         EngineOptions("dlib", "cpu"),
         PoolOptions(workers=3, recycle_after=50, photo_timeout=60.5),
     )
@@ -166,8 +172,17 @@ def test_an_unknown_key_is_named_with_what_may_be_meant(text: str, message: str)
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
+        ("match.metric", ['""', '"plda"'], ['"cosine"'], "one of plda,"),
+        ("match.wanted", ["0.001", "0.05"], ["0", "-1", "0.6", "nan"], "more than 0 and at most 0.5"),
+        ("match.suggested", ["0.005", "0.9"], ["0.004", "1"], "between match.wanted and 0.9"),
         ("detect.canvas", '"1200"', "wants a whole number, not '1200'"),
+        ("match.metric", ['""', '"plda"'], ['"cosine"'], "one of plda,"),
+        ("match.wanted", ["0.001", "0.05"], ["0", "-1", "0.6", "nan"], "more than 0 and at most 0.5"),
+        ("match.suggested", ["0.005", "0.9"], ["0.004", "1"], "between match.wanted and 0.9"),
         ("detect.canvas", "1200.0", "wants a whole number, not 1200.0"),
+        ("match.metric", ['""', '"plda"'], ['"cosine"'], "one of plda,"),
+        ("match.wanted", ["0.001", "0.05"], ["0", "-1", "0.6", "nan"], "more than 0 and at most 0.5"),
+        ("match.suggested", ["0.005", "0.9"], ["0.004", "1"], "between match.wanted and 0.9"),
         ("detect.canvas", "true", "wants a whole number, not True"),
         ("detect.detector", "1", "wants a text in quotes, not 1"),
         ("walk.follow_symlinks", "1", "wants true or false, not 1"),
@@ -211,6 +226,9 @@ def test_tables_and_values_are_not_taken_for_each_other(text: str, message: str)
         ("engine.runtime", ['"dlib"'], ['""', '"cuda"'], "one of onnx, dlib"),
         ("engine.provider", ['"cuda"'], ['""', '"gpu"'], f"one of {', '.join(PROVIDERS)}"),
         ("encode.model", ['"dlib-resnet-v1"'], ['""'], "dlib-resnet-v1, facenet, or the name of a pack"),
+        ("match.metric", ['""', '"plda"'], ['"cosine"'], "one of plda,"),
+        ("match.wanted", ["0.001", "0.05"], ["0", "-1", "0.6", "nan"], "more than 0 and at most 0.5"),
+        ("match.suggested", ["0.005", "0.9"], ["0.004", "1"], "between match.wanted and 0.9"),
         ("detect.canvas", ["700", "4000"], ["199", "10001", "0", "-1"], "between 200 and 10000"),
         ("detect.min_canvas", ["1", "1200"], ["0", "1201"], "between 1 and detect.canvas"),
         ("detect.cnn_pyramid", ["4", "5", "6"], ["3", "7"], "4, 5 or 6"),

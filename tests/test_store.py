@@ -30,6 +30,7 @@ VIEWS = {
     "faces_v1": "face_id photo_id sha256 path left top right bottom x y w h score quality detector model person_id person"
     " source distance cluster_id",
     "people_v1": "person_id name faces photos first_seen last_seen hidden born died",
+    "suggestions_v1": "face_id person_id person distance",
     "albums_v1": "album_id name date description location photos",
     "album_photos_v1": "album_id photo_id",
     "keywords_v1": "photo_id keyword",

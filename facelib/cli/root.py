@@ -37,8 +37,8 @@ class _Commands(click.Group):
     """Commands are imported when they are called: `scan` should not pay for what `doctor` needs."""
 
     _names = (
-        "doctor", "import-picasa", "import-xmp", "log", "models", "people", "reset", "restore-decisions", "scan",
-        "status", "undo",
+        "doctor", "evaluate", "import-picasa", "import-xmp", "log", "match", "models", "people", "reset",
+        "restore-decisions", "scan", "status", "undo", "why",
     )  # fmt: skip
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -12,6 +12,7 @@ from facelib.models import Path
 from facelib.progress import count, duration
 from facelib.stages.detect import DetectSummary
 from facelib.stages.encode import EncodeSummary
+from facelib.stages.match import MatchSummary
 from facelib.stages.regions import RegionSummary
 from facelib.stages.scan import ScanSummary
 
@@ -26,6 +27,7 @@ class Digest:
     detect: DetectSummary
     laid: RegionSummary
     encode: EncodeSummary
+    match: MatchSummary
     outcome: str  # 'done', 'stopped', 'interrupted'
     seconds: float
     cpu_seconds: float  # of this process and its workers
@@ -58,6 +60,7 @@ class Digest:
             "detect": self.detect.as_dict(),
             "laid": self.laid.as_dict(),
             "encode": self.encode.as_dict(),
+            "match": self.match.as_dict(),
         }
 
     def lines(self, verbose: bool = False) -> Iterator[str]:
@@ -92,6 +95,16 @@ class Digest:
         if not scan.complete:
             yield "          the walk did not reach its end: nothing is said about what is gone"
 
+    def _names(self) -> Iterator[str]:
+        match = self.match
+        if match.faces:
+            yield (
+                f"  names   {match.named:,} guessed and {match.suggested:,} suggested for {count(match.faces, 'faces')},"
+                f" from {match.labels:,} named faces of {count(match.people, 'people')}"
+            )
+        for face, reason in match.refused[:_LISTED]:
+            yield f"          face {face} cannot be compared: {reason}"
+
     def _faces(self, verbose: bool) -> Iterator[str]:
         detect = self.detect
         if detect.done:
@@ -112,6 +125,7 @@ class Digest:
             yield f"  regions {count(self.laid.decided, 'faces')} named by what was imported, {self.laid.replaced:,} corrected"
         if self.encode.done:
             yield f"  encoded {count(self.encode.faces, 'faces')} found before, by {self.encode.model}"
+        yield from self._names()
         engine = self.detect.engine or self.encode.engine
         if engine and (verbose or "refuses" in engine):
             yield f"  engine  {engine}"

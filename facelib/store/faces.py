@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from facelib.geometry import pair_boxes
 from facelib.models import Analysis, Box, Face, Quality
-from facelib.store.database import Database, SqlValue
+from facelib.store.database import Database, SqlValue, path_from_sql
 
 # Two boxes that overlap by this much are one face: detectors frame the same face with an IoU of 0.5 and more, while
 # neighbours in a crowd stay under 0.2.
@@ -81,6 +81,30 @@ def faces_per_name_source(db: Database, run_id: int) -> dict[str, int]:
         (run_id,),
     )
     return {source: int(count) for source, count in rows}
+
+
+def exists(db: Database, face_id: int) -> bool:
+    """Whether there is a face of this number."""
+    return bool(db.value("SELECT 1 FROM face WHERE face_id = ?", (face_id,)))
+
+
+def shown(db: Database, face_id: int) -> tuple[str, str | None, str | None, str | None, float | None]:
+    """What is shown of a face: path, person, who says so, who is suggested, quality."""
+    row = db.one(
+        "SELECT (SELECT path FROM file WHERE photo_id = f.photo_id ORDER BY present DESC, file_id LIMIT 1),"
+        " v.person, v.source, s.person, f.quality FROM face f LEFT JOIN faces_v1 v USING (face_id)"
+        " LEFT JOIN suggestions_v1 s USING (face_id) WHERE f.face_id = ?",
+        (face_id,),
+    )
+    path, person, source, suggested, quality = row or (None, None, None, None, None)
+    return (path_from_sql(path) if path is not None else "", person, source, suggested, quality)
+
+
+def where(db: Database, face_id: int, *people: int | None) -> tuple[str, ...]:
+    """A path of a face's photo, and the names of people ('' for nobody), for telling a person about it."""
+    path = db.value("SELECT path FROM faces_v1 WHERE face_id = ?", (face_id,))
+    names = (db.value("SELECT name FROM person WHERE person_id = ?", (person,)) for person in people)
+    return (path_from_sql(path) if path is not None else "", *(name or "" for name in names))
 
 
 def _columns(face: Face) -> tuple[SqlValue, ...]:

@@ -151,6 +151,12 @@ def folders_below(db: Database, tops: Sequence[Path]) -> list[Path]:
     return sorted(path for path in known if any(is_below(path, top) for top in tops))
 
 
+def photo_at(db: Database, path: Path) -> int | None:
+    """The photo that lies, or lay, at a path."""
+    found: int | None = db.value("SELECT photo_id FROM file WHERE path = ?", (path_to_sql(path),))
+    return found
+
+
 def photos_in(db: Database, folder: Path) -> tuple[int | None, list[tuple[Path, int]]]:
     """A folder's folder_id, None where it is not known, and its present files whose photo is known: (path, photo_id)."""
     folder_id = db.value("SELECT folder_id FROM folder WHERE path = ?", (path_to_sql(folder),))
