@@ -14,8 +14,9 @@ from conftest import Library, draw
 
 from facelib.config import MatchOptions
 from facelib.errors import UsageError
+from facelib.matching import cluster as clustering
 from facelib.progress import Silent, Stop
-from facelib.stages import deciding, evaluate, match, why
+from facelib.stages import cluster, deciding, evaluate, match, why
 from facelib.stages.match import MatchSummary
 
 Make = Callable[..., Path]
@@ -206,3 +207,62 @@ def test_a_scan_guesses_at_its_end(tmp_path: Path) -> None:
     assert "  names   1 guessed and 0 suggested for 4 faces, from 2 named faces of 1 person" in said
     assert "0 changed" in facelib("match")
     assert facelib("why", 5).startswith("face 5 of ")
+
+
+# --------------------------------------------------------------------------------------------------- unknown faces
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test engine as a model whose distances are known: one colour is one person."""
+    monkeypatch.setitem(clustering.STARTS, "fake", clustering.Start(0.5, 1.4, 1.4))
+
+
+def groups(db: Library) -> list[tuple[object, ...]]:
+    return db.rows(
+        "SELECT cluster_id, group_concat(face_id) FROM (SELECT * FROM faces_v1 ORDER BY face_id) WHERE person IS NULL"
+        " GROUP BY cluster_id ORDER BY min(face_id)"
+    )
+
+
+@pytest.mark.usefixtures("measured")
+def test_unknown_faces_that_look_alike_are_one_group_and_those_of_one_photo_are_not(db: Library, library: Make) -> None:
+    db.scan(library({"a.png": ("lime", "red"), "b.png": ("lime", "lime"), "c.png": ("white",)}))
+    db.detect()
+    summary = cluster.run(db.db, "fake", Silent(), Stop())
+    assert (summary.added, summary.groups, summary.grouped, summary.alone) == (5, 1, 2, 3)
+    assert len(groups(db)) == 4
+
+
+@pytest.mark.usefixtures("measured")
+def test_groups_grow_and_are_not_redrawn(db: Library, library: Make, tmp_path: Path) -> None:
+    db.scan(library({"a.png": ("lime",), "b.png": ("lime", "red")}))
+    db.detect()
+    cluster.run(db.db, "fake", Silent(), Stop())
+    before = dict(db.rows("SELECT face_id, cluster_id FROM faces_v1"))
+    assert cluster.run(db.db, "fake", Silent(), Stop()).added == 0
+    for number in range(3):
+        draw(tmp_path / f"library/later{number}.png", ("red", "lime", "white"), seed=70 + number)
+    db.scan(tmp_path / "library")
+    db.detect()
+    assert cluster.run(db.db, "fake", Silent(), Stop()).added == 9
+    after = dict(db.rows("SELECT face_id, cluster_id FROM faces_v1"))
+    assert {face: after[face] for face in before} == before
+    assert sorted(len(str(row[1]).split(",")) for row in groups(db)) == [3, 4, 5]
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_face_that_gets_a_name_leaves_the_unknown_ones(db: Library, library: Make) -> None:
+    db.scan(library({f"{i}.png": ("lime", "red") for i in range(4)}))
+    db.detect()
+    cluster.run(db.db, "fake", Silent(), Stop())
+    deciding.decide(db.db, [1, 3], "is", "Ann")
+    run(db)
+    assert cluster.run(db.db, "fake", Silent(), Stop()).groups == 1
+    assert db.rows("SELECT count(*) FROM faces_v1 WHERE person = 'Ann'") == [(4,)]
+
+
+def test_a_model_that_nobody_measured_is_not_grouped(db: Library, library: Make) -> None:
+    db.scan(library({"a.png": ("lime",), "b.png": ("lime",)}))
+    db.detect()
+    assert cluster.run(db.db, "fake", Silent(), Stop()).added == 0

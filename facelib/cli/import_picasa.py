@@ -15,7 +15,12 @@ from facelib.stages.picasa import PicasaOptions
 @click.option(
     "--contacts", multiple=True, type=click.Path(), metavar="FILE", help="Picasa's contacts.xml, or its backup.xml."
 )
-@click.option("--db3", type=click.Path(), metavar="DIR", help="Picasa's database folder, db3.")
+@click.option(
+    "--db3",
+    type=click.Path(),
+    metavar="DIR",
+    help="Picasa's database folder, db3. Only there are the faces that were ignored.",
+)
 @click.option(
     "--map",
     "maps",
@@ -43,12 +48,14 @@ def import_picasa(
 
     \b
     contacts.xml has the names of Picasa's people, and is on Windows below
-    %LocalAppData%\\Google\\Picasa2\\contacts, db3 beside it. Without it the names
+    %LocalAppData%\\Google\\Picasa2\\contacts; the folder db3 is beside contacts,
+    and naming it is enough where both were kept. Without contacts.xml the names
     in the ini files are taken.
 
     \b
-    Exit status: 0 done, 2 wrong usage, 3 done but something could not be read (named in the report), 10 nothing is
-    indexed yet, 11 another facelib is writing, 12 not a facelib database, 130 interrupted (run it again to go on).
+    Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but a file could not be read (named in the report; so are lines
+    that make no sense, which are no failure), 10 nothing is indexed yet, 11 another facelib is writing, 12 not a facelib
+    database, 130 interrupted (run it again to go on).
     """
     options = PicasaOptions(contacts, db3, tuple(parse_rule(text) for text in maps), ansi)
     import_into(shared, "import-picasa", paths, options, dry_run=dry_run)

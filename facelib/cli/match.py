@@ -13,6 +13,7 @@ from facelib.cli.root import Shared
 from facelib.config import METRICS
 from facelib.engines.registry import encoder_key
 from facelib.progress import Stop, count, for_stream
+from facelib.stages import cluster
 from facelib.stages import match as matching
 from facelib.stages.digest import printable
 from facelib.store import faces
@@ -39,6 +40,8 @@ def match(shared: Shared, metric: str | None, dry_run: bool) -> None:
     model = encoder_key(shared.config.detect, shared.config.encode)
     with writing(shared, "match") as db, stop.signals(progress):
         done = matching.run(db, model, options, progress, stop, dry_run=dry_run)
+        if not dry_run:
+            cluster.run(db, model, progress, stop)
         shown = done.changes if shared.json or shared.verbose else done.changes[:_LISTED]
         rows: list[tuple[matching.Change, str, str, str]] = []
         for change in shown:

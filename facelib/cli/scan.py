@@ -13,7 +13,7 @@ from facelib.cli.root import Shared
 from facelib.config import PROVIDERS, RUNTIMES, Config
 from facelib.engines.registry import detector_key, encoder_key, notices, settled, with_model
 from facelib.progress import JsonLines, Progress, Stop, for_stream, parse_duration, seconds_until
-from facelib.stages import detect, encode, journal, match, targets
+from facelib.stages import cluster, detect, encode, journal, match, targets
 from facelib.stages import regions as laying
 from facelib.stages import scan as scan_stage
 from facelib.stages.digest import Digest
@@ -86,9 +86,10 @@ def scan(
             made = encode.EncodeSummary()
             if not no_faces:
                 made = encode.run(db, run_id, config, model_key, progress, stop, retry_errors=retry_errors)
-            guessed = match.MatchSummary()
+            guessed, grouped = match.MatchSummary(), cluster.ClusterSummary()
             if not no_faces:
                 guessed = match.run(db, model_key, config.match, progress, stop)
+                grouped = cluster.run(db, model_key, progress, stop)
             found.named = faces.faces_per_name_source(db, run_id)
             due = (0 if found.complete else photos.count_due(db, key)) + made.due - made.done
             limited = limit is not None and found.done >= limit and not found.complete
@@ -96,7 +97,7 @@ def scan(
             cpu_seconds = time.process_time() + found.worker_seconds + made.worker_seconds
             said = [] if no_faces else notices(config)
             digest = Digest(
-                walked, found, laid, made, guessed, outcome, time.monotonic() - began, cpu_seconds, due, said
+                walked, found, laid, made, guessed, grouped, outcome, time.monotonic() - began, cpu_seconds, due, said
             )
             summary = digest.as_dict()
         except KeyboardInterrupt:

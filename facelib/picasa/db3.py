@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facelib.errors import FacelibError
+from facelib.errors import FacelibError, PicasaError
 from facelib.picasa import pmp, rect64, thumbindex
 from facelib.picasa.pmp import NO_TEXTS, U32, U64, Rows, Texts
 from facelib.picasa.thumbindex import NONE, ThumbIndex
@@ -86,7 +86,7 @@ def read(files: Mapping[str, bytes], ansi: str = "cp1252") -> Db3:
     """Read the database from its files, by name in any case; only those that are needed are asked for.
 
     Text that is not UTF-8 is of the code page `ansi`. A file that is damaged or that raises FacelibError when it is
-    asked for is a problem, and the rest is read without it. Raises FacelibError where nothing can be read without it:
+    asked for is a problem, and the rest is read without it. Raises PicasaError where nothing can be read without it:
     thumbindex.db.
     """
     folder = _Folder(files, ansi)
@@ -122,13 +122,13 @@ class _Folder:
         self._names = {name.lower(): name for name in files}
 
     def index(self) -> ThumbIndex:
-        """The list of files. Raises FacelibError where there is none that can be read."""
+        """The list of files. Raises PicasaError where there is none that can be read."""
         if INDEX not in self._names:
-            raise FacelibError(f"no {INDEX}: this is not the folder db3 of Picasa's database")
+            raise PicasaError(f"no {INDEX}: this is not the folder db3 of Picasa's database")
         try:
             index, problems = thumbindex.read(self._files[self._names[INDEX]])
         except ValueError as error:
-            raise FacelibError(f"{INDEX}: {error}") from error
+            raise PicasaError(f"{INDEX}: {error}") from error
         self.say(INDEX, *problems)
         return index
 

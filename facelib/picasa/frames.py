@@ -106,6 +106,13 @@ def place(photo: PhotoBoxes, frame: Frame | None = None, factor: float = 1.0) ->
     return _place(photo, numbers, frame or photo.frame)
 
 
+def place_as(photo: PhotoBoxes, hypothesis: str, factor: float = 1.0) -> tuple[Box | None, ...]:
+    """The boxes where a verdict of an earlier time put them."""
+    if hypothesis == "crop" and photo.crop is not None:
+        return _place(photo, [_within(box, photo.crop) for box in photo.boxes], photo.frame)
+    return place(photo, _OTHER[photo.frame] if hypothesis == "other" else None, factor)
+
+
 def frame_of_file(name: str) -> Frame:
     """The frame of Picasa's rectangles in a file of this name: as stored, but RAW as shown.
 
@@ -388,7 +395,8 @@ def _common_factor(strays: Sequence[_Stray]) -> float | None:
         count += step
         if count >= max(best, 1) and start < stop:  # of equally good ranges the one nearest to the rule
             best, factor = count, (start + stop) / 2
-    return factor and _refined(_refined(factor, strays), strays)
+    # To four digits, which are kept: 1/10,000 of a picture is less than a box is drawn precisely.
+    return factor and round(_refined(_refined(factor, strays), strays), 4)
 
 
 def _merged(aims: Iterable[_Aim]) -> list[tuple[float, float]]:

@@ -66,8 +66,11 @@ class Names:
         self._used: dict[int, dict[str, None]] = {}  # id -> folders with its faces
         self._known: dict[int, _Known] = {}
 
-    def add(self, folder: str, ini: Ini, mtime_ns: int = 0) -> None:
-        """Take what a folder's inis say, once per folder, merged; `folder` is an absolute path, `mtime_ns` of its newest ini."""
+    def add(self, folder: str, ini: Ini, mtime_ns: int = 0, *, used: bool = True) -> None:
+        """Take what a folder's inis say, once per folder, merged; `folder` is an absolute path, `mtime_ns` of its newest ini.
+
+        Only faces of folders that are `used` count for what is told of ids below.
+        """
         self._known.clear()
         self._newest[folder] = mtime_ns
         for contact, entries in ini.contacts.items():
@@ -76,7 +79,7 @@ class Names:
                 self._folders.setdefault(contact, {})[folder] = names
         for contact, accounts in ini.accounts.items():
             self._accounts.setdefault(contact, {}).update(dict.fromkeys(accounts))
-        for entry in ini.photos.values():
+        for entry in ini.photos.values() if used else ():
             for face in entry.faces:
                 if face.contact is not None:
                     self._used.setdefault(face.contact, {})[folder] = None
@@ -94,6 +97,16 @@ class Names:
             answer = Resolved(name, source, tuple(other for other in known.names if other != name))
             known.answers[name, source] = answer
         return answer
+
+    def listed(self, contact: int) -> str | None:
+        """The name of an id in contacts.xml."""
+        known = self._about(contact)
+        return known.name if known.source == Source.CONTACTS else None
+
+    def found_by(self, *sources: Source) -> dict[int, str]:
+        """The ids of faces whose name is from one of these sources, wherever the photo lies."""
+        known = {contact: self._about(contact) for contact in self._used}
+        return {c: about.name for c, about in known.items() if about.name is not None and about.source in sources}
 
     def _about(self, contact: int) -> _Known:
         known = self._known.get(contact)

@@ -10,6 +10,7 @@ from typing import Any
 from facelib.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_UNREADABLE
 from facelib.models import Path
 from facelib.progress import count, duration
+from facelib.stages.cluster import ClusterSummary
 from facelib.stages.detect import DetectSummary
 from facelib.stages.encode import EncodeSummary
 from facelib.stages.match import MatchSummary
@@ -28,6 +29,7 @@ class Digest:
     laid: RegionSummary
     encode: EncodeSummary
     match: MatchSummary
+    cluster: ClusterSummary
     outcome: str  # 'done', 'stopped', 'interrupted'
     seconds: float
     cpu_seconds: float  # of this process and its workers
@@ -45,6 +47,7 @@ class Digest:
     def quiet(self) -> bool:
         """Whether nothing happened that somebody would want mail about."""
         happened = self.scan.changes() or self.scan.relocated or self.detect.done or self.encode.done or self.still_due
+        happened = happened or self.laid.decided or self.laid.replaced
         return self.exit_code == EXIT_DONE and not happened
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,6 +64,7 @@ class Digest:
             "laid": self.laid.as_dict(),
             "encode": self.encode.as_dict(),
             "match": self.match.as_dict(),
+            "cluster": self.cluster.as_dict(),
         }
 
     def lines(self, verbose: bool = False) -> Iterator[str]:
@@ -101,6 +105,11 @@ class Digest:
             yield (
                 f"  names   {match.named:,} guessed and {match.suggested:,} suggested for {count(match.faces, 'faces')},"
                 f" from {match.labels:,} named faces of {count(match.people, 'people')}"
+            )
+        if self.cluster.added:
+            yield (
+                f"  unknown {count(self.cluster.grouped, 'faces')} in {count(self.cluster.groups, 'groups')} that look alike,"
+                f" {self.cluster.alone:,} seen once"
             )
         for face, reason in match.refused[:_LISTED]:
             yield f"          face {face} cannot be compared: {reason}"

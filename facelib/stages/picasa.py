@@ -8,23 +8,25 @@ transaction. What the faces mean in the photo is then decided by stages/regions.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from facelib.errors import UsageError
+from facelib.errors import PicasaError, UsageError
 from facelib.models import Path
 from facelib.picasa import contacts as contacts_xml
 from facelib.picasa import db3, ini, rect64
-from facelib.picasa.ini import Ini, PhotoEntry
-from facelib.picasa.lines import Problem
-from facelib.picasa.names import Names
-from facelib.picasa.paths import PathMap, Rule, learn
+from facelib.picasa.contacts import Contact, Contacts
+from facelib.picasa.ini import Album, Ini, PhotoEntry, PicasaFace
+from facelib.picasa.lines import Problem, decode_lines
+from facelib.picasa.names import Names, Source
+from facelib.picasa.paths import Rule
 from facelib.progress import Progress, Stop
-from facelib.stages.walk import SKIPPED_FOLDERS
+from facelib.stages import beside, picasa_db3
+from facelib.stages.beside import ORIGINALS, Doubts, Some
 from facelib.store import Database, files, notes, people, regions
 
-ORIGINALS = (".picasaoriginals", "originals")  # where Picasa 3 and 2 keep what they have edited: not the user's photos
-LARGEST_INI = 64 << 20  # bytes; the largest real one known has some 100 kB
+# Faces that are kept of one photo: the largest group photographs have some hundreds, and more would only be in the way.
+MOST_FACES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +39,39 @@ class PicasaOptions:
     ansi: str = "cp1252"  # the code page of old files
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files that were named, read before anything is indexed."""
+
+    options: PicasaOptions
+    lists: tuple[Path, ...]  # the files of contacts
+    contacts: Contacts
+    base: db3.Db3 | None
+    doubts: Doubts = field(default_factory=Doubts)
+
+
 @dataclass(slots=True)
 class PicasaSummary:
     """What was read and kept."""
 
+    doubts: Doubts = field(default_factory=Doubts)
     inis: int = 0
-    photos: int = 0  # photos of which something was said
-    new: int = 0  # regions
-    changed: int = 0
+    photos: int = 0  # photos of which faces are told
+    changes: regions.Changes = field(default_factory=regions.Changes)  # of regions
+    noted: int = 0  # photos of which a star, caption, keyword or album is new, or gone
     people: int = 0  # new ones
     starred: int = 0
     albums: int = 0
-    stale: list[tuple[Path, str]] = field(default_factory=list)  # sections with faces whose file is not there
-    unread: list[tuple[Path, str]] = field(default_factory=list)  # sections with faces of files facelib does not read
-    problems: list[tuple[Path, int, str]] = field(default_factory=list)  # file, line, what
+    stale: Some[tuple[Path, str]] = field(default_factory=Some)  # sections with faces whose file is not there
+    unknown: Some[tuple[Path, str]] = field(default_factory=Some)  # sections with faces of files that are not indexed
     orphans: tuple[int, ...] = ()  # ids of faces that nobody names
     conflicts: dict[int, tuple[str, ...]] = field(default_factory=dict)  # ids with several names
     shared: dict[str, tuple[int, ...]] = field(default_factory=dict)  # names with several ids
+    renamed: list[tuple[str, str]] = field(default_factory=list)  # people, as contacts.xml calls them now
     rules: list[Rule] = field(default_factory=list)  # learned
     db3_photos: int = 0  # photos of Picasa's database that are here
-    db3_missing: int = 0
+    db3_missing: int = 0  # with faces, and not here
+    lists: tuple[Path, ...] = ()  # files of contacts that were read
     folders: list[Path] = field(default_factory=list)  # with inis
     complete: bool = True
 
@@ -67,71 +82,151 @@ class _Folder:
     inis: tuple[str, ...]  # file names, in reading order
 
 
+def gather(options: PicasaOptions) -> Sources:
+    """Read contacts.xml and the database.
+
+    Raises `UsageError` for what is not there and for an unknown code page, `PicasaError` for a database of which nothing can
+    be read.
+    """
+    decode_lines(b"", options.ansi)
+    doubts = Doubts()
+    paths = options.contacts or _beside(options.db3)
+    listed = contacts_xml.merge([_contacts(path, options.ansi, doubts) for path in paths])
+    return Sources(options, paths, listed, _database(options, doubts), doubts)
+
+
+def _beside(tables: Path | None) -> tuple[Path, ...]:
+    """The contacts.xml that Picasa keeps beside its database folder, where it was left there."""
+    if tables is None:
+        return ()
+    place = os.path.join(os.path.dirname(os.path.abspath(tables)), "contacts", "contacts.xml")
+    return (place,) if os.path.isfile(place) else ()
+
+
+def _contacts(path: Path, ansi: str, doubts: Doubts) -> Contacts:
+    data, _, problem = beside.read(path)
+    if problem is not None:
+        raise UsageError(f"--contacts {path}: {problem}")
+    found = contacts_xml.read(data, ansi)
+    _note_lines(path, found.problems, doubts)
+    return found
+
+
+def _database(options: PicasaOptions, doubts: Doubts) -> db3.Db3 | None:
+    if options.db3 is None:
+        return None
+    tables = picasa_db3.Files(options.db3)
+    try:
+        base = db3.read(tables, options.ansi)
+    except PicasaError as error:
+        names, problems = db3.read_names(tables, options.ansi)
+        if not names:
+            cure = "name the folder db3 of Picasa's database, which has it (on Windows below %LocalAppData%\\Google\\Picasa2)"
+            raise PicasaError(f"--db3 {options.db3}: {error}; {cure}") from error
+        doubts.unread.add((options.db3, f"{error}; the names of its people are used, and nothing else of it"))
+        base = db3.Db3((), names, {}, problems)
+    for problem in base.problems:
+        doubts.lines.add((os.path.join(options.db3, problem.file), 0, problem.why))
+    return base
+
+
 def run(
-    db: Database, run_id: int, tops: Sequence[Path], options: PicasaOptions, progress: Progress, stop: Stop
+    db: Database,
+    run_id: int,
+    tops: Sequence[Path],
+    sources: Sources,
+    progress: Progress,
+    stop: Stop,
+    *,
+    follow_symlinks: bool = False,
 ) -> PicasaSummary:
-    """Read what lies in and below `tops`. The photos have to be indexed. Raises `UsageError` for files that are not there."""
-    summary = PicasaSummary()
-    book = contacts_xml.merge(_contacts(path, options.ansi, summary) for path in options.contacts)
-    base = None if options.db3 is None else db3.read(_Files(options.db3), options.ansi)
-    names = Names(book, None if base is None else base.names)
+    """Read what lies in and below `tops`, with names from all indexed folders. The photos have to be indexed."""
+    summary = PicasaSummary(sources.doubts, lists=sources.lists)
+    names = _known_names(db, sources)
+    albums: dict[str, tuple[int, Album]] = {}
     folders: list[_Folder] = []
     progress.start("reading names", None, "folders")
-    for folder in _folders(tops, summary):
+    everywhere = _outermost([*tops, *(root.path for root in files.roots(db))])
+    for folder in beside.folders(everywhere, summary.doubts, follow_symlinks=follow_symlinks):
         if stop.due:
             summary.complete = False
             return summary
-        document, newest = _document(folder, options.ansi, None)
-        names.add(folder.path, document, newest)
-        folders.append(folder)
-        summary.folders.append(folder.path)
+        inis = ini.ini_names(folder.names)
+        if inis:
+            here = any(files.is_below(folder.path, top) for top in tops)
+            found = _Folder(folder.path, tuple(inis))
+            document, newest = _document(found, sources.options.ansi, None)
+            names.add(folder.path, document, newest, used=here)
+            for album in document.albums.values():
+                albums[album.token] = _newer(albums.get(album.token), newest, album)
+            if here:
+                folders.append(found)
         progress.advance()
     progress.finish()
-    import_ = _Import(db, run_id, names, people.People(db), options, summary)
+    summary.folders = [folder.path for folder in folders]
+    everybody = people.People(db)
+    with db.atomic():
+        _remember(db, sources, names)
+        summary.renamed = everybody.follow_renames(names.listed)
+    import_ = _Import(db, run_id, names, everybody, albums, sources.options, summary)
     progress.start("reading faces", len(folders), "folders")
-    for folder in folders:
+    for found in folders:
         if stop.due:
             summary.complete = False
             break
         with db.atomic():
-            import_.folder(folder)
+            import_.folder(found)
         progress.advance()
     progress.finish()
-    if base is not None and not stop.due:
-        import_.database(base, str(options.db3), progress)
-    summary.people = import_.people.added
+    if sources.base is not None and not stop.due:
+        reader = picasa_db3.Reader(db, names, sources.base, sources.options.rules, tops, import_)
+        reader.run(progress, stop)
+        summary.rules, summary.db3_photos, summary.db3_missing = reader.learned, reader.found, reader.missing
+        summary.noted += reader.noted
+        summary.complete = not stop.due
+    summary.people = everybody.added
     summary.orphans, summary.conflicts, summary.shared = names.orphans(), names.conflicts(), names.shared()
     return summary
 
 
-# ------------------------------------------------------------------------------------------------------- reading
+def _outermost(tops: Sequence[Path]) -> list[Path]:
+    """These folders without those that lie in others of them, and without those that are not there."""
+    distinct = sorted(set(tops))
+    return [
+        top
+        for top in distinct
+        if os.path.isdir(top) and not any(top != other and files.is_below(top, other) for other in distinct)
+    ]
 
 
-def _folders(tops: Sequence[Path], summary: PicasaSummary) -> Iterator[_Folder]:
-    """The folders with files of Picasa's in and below `tops`, by path."""
-    pending = sorted(tops, reverse=True)
-    while pending:
-        path = pending.pop()
-        try:
-            with os.scandir(path) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            summary.problems.append((path, 0, f"the folder cannot be listed: {error.strerror}"))
-            continue
-        inis = ini.ini_names(entry.name for entry in found if entry.is_file(follow_symlinks=False))
-        if inis:
-            yield _Folder(path, tuple(inis))
-        below = (entry for entry in found if entry.is_dir(follow_symlinks=False))
-        pending += [entry.path for entry in reversed(list(below)) if not _is_passed(entry.name, bool(inis))]
+def _known_names(db: Database, sources: Sources) -> Names:
+    """Names from the files that were named now, and from those of earlier imports where these say nothing."""
+    before = notes.names_of_contacts(db, listed=True)
+    listed = Contacts({key: Contact(key, name) for key, name in before.items()} | sources.contacts.contacts)
+    elsewhere = notes.names_of_contacts(db, listed=False)
+    return Names(listed, elsewhere | ({} if sources.base is None else sources.base.names))
 
 
-def _is_passed(name: str, beside_ini: bool) -> bool:
-    """Folders that are not the user's: hidden ones, trash, and what Picasa keeps of edited photos."""
-    low = name.lower()
-    return name.startswith(".") or low in SKIPPED_FOLDERS_LOWER or (beside_ini and low == ORIGINALS[1])
+def _remember(db: Database, sources: Sources, names: Names) -> None:
+    """Keep what a later import without these files could not know."""
+    listed = {key: contact.name for key, contact in sources.contacts.contacts.items() if contact.name}
+    notes.remember_contacts(db, listed, listed=True)
+    notes.remember_contacts(db, names.found_by(Source.WEB, Source.DB3), listed=False)
 
 
-SKIPPED_FOLDERS_LOWER = frozenset(name.lower() for name in SKIPPED_FOLDERS)
+def _newer(known: tuple[int, Album] | None, mtime_ns: int, album: Album) -> tuple[int, Album]:
+    """What two folders say of an album as one: the newer ini first."""
+    if known is None:
+        return mtime_ns, album
+    first, second = (known[1], album) if known[0] >= mtime_ns else (album, known[1])
+    merged = Album(
+        first.token,
+        first.name or second.name,
+        first.date or second.date,
+        first.description or second.description,
+        first.location or second.location,
+    )
+    return max(known[0], mtime_ns), merged
 
 
 def _document(folder: _Folder, ansi: str, summary: PicasaSummary | None) -> tuple[Ini, int]:
@@ -140,72 +235,50 @@ def _document(folder: _Folder, ansi: str, summary: PicasaSummary | None) -> tupl
     newest = 0
     for name in folder.inis:
         path = os.path.join(folder.path, name)
-        data, mtime_ns, problem = _bytes(path)
+        data, mtime_ns, problem = beside.read(path)
         if problem is None:
             document = ini.read(data, ansi)
             if summary is not None:
                 summary.inis += 1
-                summary.problems += _problems(path, document.problems)
+                _note_lines(path, document.problems, summary.doubts)
                 for earlier in documents:
                     for section in ini.shadowed(earlier, document):
                         words = f"[{section}]: {folder.inis[0]} says something else about it, which counts"
-                        summary.problems.append((path, 0, words))
+                        summary.doubts.lines.add((path, 0, words))
             documents.append(document)
             newest = max(newest, mtime_ns)
         elif summary is not None:
-            summary.problems.append((path, 0, problem))
+            summary.doubts.unread.add((path, problem))
     return ini.merge(documents), newest
 
 
-def _bytes(path: Path) -> tuple[bytes, int, str | None]:
-    """A file whole, its time, and why not."""
-    try:
-        with open(path, "rb") as stream:
-            status = os.fstat(stream.fileno())
-            if status.st_size > LARGEST_INI:
-                return b"", 0, f"it has {status.st_size:,} bytes and is no file of Picasa's"
-            return stream.read(LARGEST_INI), status.st_mtime_ns, None
-    except OSError as error:
-        return b"", 0, f"it cannot be read: {error.strerror}"
-
-
-def _contacts(path: Path, ansi: str, summary: PicasaSummary) -> contacts_xml.Contacts:
-    data, _, problem = _bytes(path)
-    if problem is not None:
-        raise UsageError(f"{path}: {problem}")
-    found = contacts_xml.read(data, ansi)
-    summary.problems += _problems(path, found.problems)
-    return found
-
-
-def _problems(path: Path, problems: Sequence[Problem]) -> Iterator[tuple[Path, int, str]]:
-    return ((path, problem.line, f"{problem.why}: {problem.text}") for problem in problems)
-
-
-class _Files(Mapping[str, bytes]):
-    """The files of a folder by name, each read when it is asked for. Raises `UsageError` where there is no such folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        try:
-            self._names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
-        except OSError as error:
-            raise UsageError(f"{folder}: {error.strerror}; name Picasa's folder db3 (--db3)") from error
-
-    def __getitem__(self, name: str) -> bytes:
-        if name not in self._names:
-            raise KeyError(name)
-        with open(os.path.join(self._folder, name), "rb") as stream:
-            return stream.read()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+def _note_lines(path: Path, problems: Sequence[Problem], doubts: Doubts) -> None:
+    for problem in problems:
+        doubts.lines.add((path, problem.line, f"{problem.why}: {problem.text}" if problem.text else problem.why))
 
 
 # ------------------------------------------------------------------------------------------------------- keeping
+
+
+@dataclass(slots=True)
+class _Said:
+    """What an ini says of one photo, which may lie in the folder under several names."""
+
+    faces: dict[PicasaFace, str | None] = field(default_factory=dict)  # and the crop that the photo was saved with
+    starred: bool = False
+    captions: list[str] = field(default_factory=list)
+    keywords: dict[str, None] = field(default_factory=dict)
+    albums: dict[str, None] = field(default_factory=dict)  # tokens
+
+    def add(self, entry: PhotoEntry, crop: str | None) -> None:
+        """Take a section."""
+        for face in entry.faces:
+            # Where the crop was not saved, the file is the whole picture.
+            self.faces.setdefault(face, None if entry.crop else crop)
+        self.starred |= entry.star
+        self.captions += [entry.caption] if entry.caption else []
+        self.keywords.update(dict.fromkeys(entry.keywords))
+        self.albums.update(dict.fromkeys(entry.albums))
 
 
 @dataclass(slots=True)
@@ -216,6 +289,7 @@ class _Import:
     run_id: int
     names: Names
     people: people.People
+    described: dict[str, tuple[int, Album]]  # token -> what the inis say of an album
     options: PicasaOptions
     summary: PicasaSummary
     albums: dict[str, int] = field(default_factory=dict)  # token -> album_id
@@ -224,41 +298,45 @@ class _Import:
         """Everything that a folder's inis say about its photos."""
         document, _ = _document(folder, self.options.ansi, self.summary)
         folder_id, photos = files.photos_in(self.db, folder.path)
-        if folder_id is not None and document.folder != ini.FolderEntry():
-            about = document.folder
-            notes.note_folder(self.db, folder_id, about.name, about.date, about.description, about.location)
-        for album in document.albums.values():
-            self.albums[album.token] = notes.add_album(
-                self.db, album.token, album.name, album.date, album.description, album.location
-            )
         by_name = {os.path.basename(path): photo_id for path, photo_id in photos}
         pairs = document.pair(by_name)
-        crops = self._crops(folder)
-        for name, section in pairs.items():
-            self._photo(by_name[name], folder_id, folder.path, document.photos[section], crops.get(section.lower()))
-        for section in document.photos.keys() - pairs.values():
-            if document.photos[section].faces:
-                here = os.path.lexists(os.path.join(folder.path, section))
-                (self.summary.unread if here else self.summary.stale).append((folder.path, section))
+        if folder_id is not None:
+            about = document.folder
+            if about != ini.FolderEntry():
+                notes.note_folder(self.db, folder_id, about.name, about.date, about.description, about.location)
+            for token in document.albums:
+                self._album(token)
+            crops = self._crops(folder)
+            said: dict[int, _Said] = {}
+            for name, section in pairs.items():
+                crop = crops.get(section.lower())
+                said.setdefault(by_name[name], _Said()).add(document.photos[section], crop)
+            for photo_id, one in said.items():
+                self._photo(photo_id, folder_id, folder, one)
+        self._note_left_over(folder, document, set(pairs.values()))
 
-    def _photo(self, photo_id: int, folder_id: int | None, folder: Path, entry: PhotoEntry, crop: str | None) -> None:
-        self.summary.photos += bool(entry.faces)
-        for face in entry.faces:
-            name = None if face.contact is None else self.names.resolve(face.contact, folder).name
-            self._keep(photo_id, folder_id, "ini", face.rect, face.contact, name, crop=crop if not entry.crop else None)
-        if entry.star or entry.caption or entry.keywords:
-            notes.note_photo(self.db, photo_id, entry.star, entry.caption, entry.keywords)
-            self.summary.starred += entry.star
-        for token in entry.albums:
-            if token not in self.albums:
-                self.albums[token] = notes.add_album(self.db, token, None, None, None, None)
-            notes.put_into_album(self.db, self.albums[token], photo_id)
-        self.summary.albums = len(self.albums)
+    def _photo(self, photo_id: int, folder_id: int, folder: _Folder, said: _Said) -> None:
+        self.summary.photos += bool(said.faces)
+        if len(said.faces) > MOST_FACES:
+            words = f"a photo has {len(said.faces):,} faces, of which the first {MOST_FACES:,} are read"
+            self.summary.doubts.lines.add((os.path.join(folder.path, folder.inis[0]), 0, words))
+        found = [
+            self.found("ini", face.rect, face.contact, self.name_of(face.contact, folder.path), crop=crop)
+            for face, crop in list(said.faces.items())[:MOST_FACES]
+        ]
+        self.say(photo_id, folder_id, "ini", found)
+        note = notes.Note(said.starred, next(iter(said.captions), None), tuple(said.keywords))
+        changed = notes.note_photo(self.db, photo_id, folder_id, "ini", note)
+        changed |= notes.put_into_albums(self.db, photo_id, folder_id, [self._album(token) for token in said.albums])
+        self.summary.noted += changed
+        self.summary.starred += said.starred
 
-    def _keep(
+    def name_of(self, contact: int | None, folder: Path) -> str | None:
+        """Who an id is in a folder."""
+        return None if contact is None else self.names.resolve(contact, folder).name
+
+    def found(
         self,
-        photo_id: int,
-        folder_id: int | None,
         scheme: str,
         rect: int,
         contact: int | None,
@@ -266,11 +344,10 @@ class _Import:
         *,
         crop: str | None = None,
         ignored: bool = False,
-    ) -> None:
-        """Keep one face of Picasa's."""
+    ) -> regions.Found:
+        """A face of Picasa's as it is kept."""
         area = rect64.decode(rect, clamp=False)
-        name = people.clean_name(name or "") or None
-        found = regions.Found(
+        return regions.Found(
             "picasa",
             scheme,
             rect64.to_text(rect),
@@ -278,13 +355,24 @@ class _Import:
             None if area is None else (area.left, area.top, area.right, area.bottom),
             wrapped=area is not None and area.wrapped,
             crop=crop,
-            name=name,
+            name=people.clean_name(name or "") or None,
             ignored=ignored,
-            person_id=None if name is None else self.people.id_of(name),
         )
-        what = regions.add(self.db, self.run_id, photo_id, folder_id, found)
-        self.summary.new += what == "new"
-        self.summary.changed += what == "changed"
+
+    def say(self, photo_id: int, folder_id: int, scheme: str, found: Sequence[regions.Found]) -> None:
+        """Write what the ini or the database says of the faces of a photo."""
+        changes = regions.say(self.db, self.run_id, photo_id, folder_id, {(scheme, False)}, found, self.people.id_of)
+        self.summary.changes.add(changes)
+
+    def _album(self, token: str) -> int:
+        """The album of a token, which no ini may describe."""
+        if token not in self.albums:
+            album = self.described.get(token, (0, Album(token)))[1]
+            self.albums[token] = notes.add_album(
+                self.db, token, album.name, album.date, album.description, album.location
+            )
+            self.summary.albums += 1
+        return self.albums[token]
 
     def _crops(self, folder: _Folder) -> dict[str, str]:
         """The crops with which photos of this folder were saved, by name in lower case: in the inis of their originals."""
@@ -301,39 +389,18 @@ class _Import:
                     crops[section.lower()] = rect64.to_text(entry.crop)
         return crops
 
-    def database(self, base: db3.Db3, folder: Path, progress: Progress) -> None:
-        """What only Picasa's database knows: ignored faces, and all of photos whose inis are lost."""
-        self.summary.problems += ((os.path.join(folder, p.file), 0, p.why) for p in base.problems)
-        here: dict[str, tuple[Path, int]] = {}
-        for path, photo_id in files.all_photos(self.db):
-            here.setdefault(path.casefold(), (path, photo_id))
-        rules = list(self.options.rules)
-        if not rules:
-            rules = learn((photo.path for photo in base.photos), (path for path, _ in here.values()))
-            self.summary.rules = rules
-        places = PathMap(rules)
-        progress.start("reading Picasa's database", None, "photos")
-        with self.db.atomic():
-            for photo in base.photos:
-                found = next((here[p.casefold()] for p in places.candidates(photo.path) if p.casefold() in here), None)
-                if found is not None:
-                    self._database_photo(found[0], found[1], photo)
-                    self.summary.db3_photos += 1
-                elif photo.faces:
-                    self.summary.db3_missing += 1
-                progress.advance()
-        progress.finish()
+    def _note_left_over(self, folder: _Folder, document: Ini, taken: set[str]) -> None:
+        """Sections with faces of files that are not there, or that facelib does not read."""
+        left = [name for name, entry in document.photos.items() if entry.faces and name not in taken]
+        if not left:
+            return
+        there = set(document.pair(_listed(folder.path)).values())
+        for section in left:
+            (self.summary.unknown if section in there else self.summary.stale).add((folder.path, section))
 
-    def _database_photo(self, path: Path, photo_id: int, photo: db3.Db3Photo) -> None:
-        folder = os.path.dirname(path)
-        folder_id, _ = files.photos_in(self.db, folder)
-        has_ini = any(region.scheme == "ini" for region in regions.of_photo(self.db, photo_id))
-        for face in photo.faces:
-            if face.ignored or not has_ini:
-                name = face.name
-                if face.contact is not None:
-                    name = self.names.resolve(face.contact, folder).name or name
-                contact = None if face.ignored else face.contact
-                self._keep(photo_id, folder_id, "db3", face.rect, contact, name, ignored=face.ignored)
-        if photo.starred or photo.caption or photo.keywords:
-            notes.note_photo(self.db, photo_id, photo.starred, photo.caption, photo.keywords)
+
+def _listed(path: Path) -> Iterator[str]:
+    try:
+        yield from os.listdir(path)
+    except OSError:  # it could be read a moment ago
+        return

@@ -193,7 +193,7 @@ def _carry(db: Database, old_photo_id: int, new_photo_id: int) -> int:
     carried = 0
     for new_index, old_index in pair_boxes(moved, [box for _, box in new], SAME_FACE).items():
         old_face, (new_face, box) = old[old_index][0], new[new_index]
-        if _encodings_disagree(db, old_face, new_face) or _has_decisions(db, new_face):
+        if _encodings_disagree(db, old_face, new_face) or _is_spoken_for(db, old_face, new_face):
             continue
         carried += _copy(db, old_face, new_face, sha256, box)
     return carried
@@ -228,8 +228,11 @@ def _copy(db: Database, old_face: int, new_face: int, sha256: str, box: Box) -> 
     return len(said)
 
 
-def _has_decisions(db: Database, face_id: int) -> bool:
-    return bool(db.value("SELECT 1 FROM decision WHERE face_id = ? AND undone_at IS NULL", (face_id,)))
+def _is_spoken_for(db: Database, old_face: int, new_face: int) -> bool:
+    """Whether what was said of the new face already counts; an importer's word does not count before the user's."""
+    said = "SELECT 1 FROM decision WHERE face_id = ? AND undone_at IS NULL"
+    by_user = f"{said} AND made_by = 'user'"
+    return bool(db.value(by_user if db.value(by_user, (old_face,)) else said, (new_face,)))
 
 
 def _encodings_disagree(db: Database, one: int, other: int) -> bool:

@@ -14,15 +14,16 @@ from facelib.store.photos import MAX_CRASHES, READABLE
 _CHUNK = 200  # photos
 
 # A face that only an imported box speaks for waits until a detector has looked at the photo: most turn out to be detected.
+_LOOKED = """(f.source IN ('detector', 'user')
+        OR EXISTS (SELECT 1 FROM detection d WHERE d.photo_id = f.photo_id AND d.error IS NULL))"""
 # A face is due when its photo can still be read and it has no encoding of this model; not when encoding it failed for good.
 _DUE = (
-    """p.error IS NULL AND p.width IS NOT NULL
-   AND (f.source IN ('detector', 'user') OR EXISTS (SELECT 1 FROM detection d WHERE d.photo_id = f.photo_id))
+    f"p.error IS NULL AND p.width IS NOT NULL AND {_LOOKED}"
+    """
    AND NOT EXISTS (SELECT 1 FROM encoding e WHERE e.face_id = f.face_id AND e.model = ?)
    AND NOT EXISTS (SELECT 1 FROM encode_failure n
                     WHERE n.photo_id = f.photo_id AND n.model = ? AND (n.crashes = 0 OR n.crashes >= ?))
-   AND EXISTS """
-    + READABLE
+   AND EXISTS """ + READABLE
 )
 
 
@@ -57,7 +58,7 @@ def due(db: Database, model: str, *, drawn: bool = False) -> Iterator[Job]:
                 " JOIN photo p USING (photo_id) JOIN face f USING (photo_id)"
                 f" JOIN file ON file.file_id = {READABLE}"
                 " WHERE NOT EXISTS (SELECT 1 FROM encoding e WHERE e.face_id = f.face_id AND e.model = ?)"
-                f" AND {_DRAWN if drawn else 1}"
+                f" AND {_DRAWN if drawn else 1} AND {_LOOKED}"
                 " ORDER BY f.photo_id, f.face_id",
                 (last, model, model, MAX_CRASHES, model),
             )

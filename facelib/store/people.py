@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
 from facelib.store.database import Database
 
@@ -32,10 +33,17 @@ class People:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._ids: dict[str, int] = {}
-        for person_id, name in db.query(
+        # What importers call somebody stays his name for them, whatever the user calls him now, and whomever he was
+        # merged into: the views follow merges, and undoing one leaves everybody with his own faces.
+        named = (
+            "SELECT DISTINCT person_id, name FROM region WHERE name IS NOT NULL AND person_id IS NOT NULL ORDER BY 1"
+        )
+        everybody = (
             "SELECT coalesce(merged_into, person_id), name FROM person ORDER BY merged_into IS NOT NULL, person_id"
-        ):
-            self._ids.setdefault(name_key(name), person_id)
+        )
+        for sql in (named, everybody):
+            for person_id, name in db.query(sql):
+                self._ids.setdefault(name_key(name), person_id)
         self.added = 0
 
     def id_of(self, name: str) -> int | None:
@@ -47,6 +55,30 @@ class People:
             self._ids[key] = self._db.execute("INSERT INTO person (name) VALUES (?)", (clean_name(name),))
             self.added += 1
         return self._ids[key]
+
+    def follow_renames(self, names: Callable[[int], str | None]) -> list[tuple[str, str]]:
+        """Rename people as Picasa's list of people did since the last import; gives old and new names.
+
+        `names` is what that list calls an id now. It is somebody's new name where all of his ids are called so and nobody
+        else is; whom the user has renamed keeps the user's name. Where it is not, the regions get another person.
+        """
+        called: dict[int, list[tuple[str, str | None]]] = {}
+        for contact, name, person_id in self._db.query(
+            "SELECT DISTINCT contact, name, person_id FROM region"
+            " WHERE contact <> '' AND name IS NOT NULL AND person_id IS NOT NULL AND gone = 0 ORDER BY person_id, contact"
+        ):
+            called.setdefault(person_id, []).append((name, names(int(contact, 16))))
+        renamed = []
+        for person_id, said in called.items():
+            now = {clean_name(new or "") for _, new in said}
+            new = now.pop()
+            if now or not new or self._ids.setdefault(name_key(new), person_id) != person_id:
+                continue
+            was = str(self._db.value("SELECT name FROM person WHERE person_id = ?", (person_id,)))
+            if new != was and all(old == was for old, _ in said):
+                self._db.execute("UPDATE person SET name = ? WHERE person_id = ?", (new, person_id))
+                renamed.append((was, new))
+        return renamed
 
 
 def cluster_of_contact(db: Database, contact: str, person_id: int | None) -> int:
@@ -66,10 +98,34 @@ def cluster_of_contact(db: Database, contact: str, person_id: int | None) -> int
     return db.execute("INSERT INTO cluster (person_id, contact) VALUES (?, ?)", (person_id, contact))
 
 
+def clusters_by_contact(db: Database, photo_id: int) -> dict[int, int]:
+    """The faces of a photo that are in a cluster because of Picasa's contact: face_id -> cluster_id."""
+    rows = db.query(
+        "SELECT face_id, cluster_id FROM match JOIN face USING (face_id) WHERE photo_id = ? AND model = 'picasa'",
+        (photo_id,),
+    )
+    return dict(rows)
+
+
 def put_into_cluster(db: Database, face_id: int, cluster_id: int) -> None:
     """Write down that Picasa's contact puts a face into a cluster, unless encodings have said where it belongs."""
     db.execute(
         "INSERT INTO match (face_id, cluster_id, model) VALUES (?, ?, 'picasa') ON CONFLICT (face_id) DO UPDATE"
         " SET cluster_id = excluded.cluster_id WHERE model = 'picasa' AND cluster_id IS NOT excluded.cluster_id",
         (face_id, cluster_id),
+    )
+
+
+def take_from_cluster(db: Database, face_id: int) -> None:
+    """No contact speaks for a face any more."""
+    db.execute("DELETE FROM match WHERE face_id = ? AND model = 'picasa'", (face_id,))
+
+
+def remove_empty_clusters(db: Database) -> None:
+    """Clusters of contacts that nothing is in and no region speaks of any more."""
+    db.execute(
+        "DELETE FROM cluster WHERE contact IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM match m WHERE m.cluster_id = cluster.cluster_id)"
+        " AND NOT EXISTS (SELECT 1 FROM region r WHERE r.face_id IS NOT NULL AND r.gone = 0"
+        "   AND r.contact = cluster.contact AND r.person_id IS cluster.person_id)"
     )
