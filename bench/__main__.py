@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import hashing, networks, overhead, pairs, picasa, policies, rescan, workers
+from bench import clusters, hashing, matching, networks, overhead, pairs, picasa, policies, rescan, workers
 from bench.figures import Figure, table
 from bench.measure import BenchError, bench_in, reap_all_below
 
@@ -22,6 +22,8 @@ BENCHES = {
     "networks": networks.figures,
     "pairs": pairs.figures,
     "picasa": picasa.figures,
+    "matching": matching.figures,
+    "clusters": clusters.figures,
 }
 
 

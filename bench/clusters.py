@@ -156,6 +156,7 @@ def _quality(faces: lfw.Faces, model: str, draws: int, bench: Bench) -> Figure:
     notes = [f"{'P, R, F (lowest F)':<42}" + "".join(f"people of {n} faces and more   " for n in FEWEST_FACES).rstrip()]
     rows: dict[str, list[Score]] = {}
     lines: dict[str, list[str]] = {}
+    learned: list[Start] = []
     judged = 0.0
     for fewest in FEWEST_FACES:
         rows.clear()
@@ -164,9 +165,9 @@ def _quality(faces: lfw.Faces, model: str, draws: int, bench: Bench) -> Figure:
             bench.say(f"clusters: {model}, draw {seed + 1} of {draws}")
             drawn = draw(faces.names, seed, fewest)
             x, truth = vectors[drawn.judged], faces.names[drawn.judged]
-            start = learn(vectors[drawn.rest], faces.names[drawn.rest], STARTS[model].beside)
+            learned.append(learn(vectors[drawn.rest], faces.names[drawn.rest], STARTS[model].beside))
             alone = np.arange(len(x))  # one face a photo
-            reaches.append(automatic_reach(x, alone, start))
+            reaches.append(automatic_reach(x, alone, learned[-1]))
             rows.setdefault("automatic", []).append(bcubed(truth, cluster(x, alone, reaches[-1])))
             for name, method in others(model).items():
                 rows.setdefault(name, []).append(bcubed(truth, method(x)))
@@ -174,12 +175,12 @@ def _quality(faces: lfw.Faces, model: str, draws: int, bench: Bench) -> Figure:
             mean = np.mean(scores, axis=0)
             lowest = min(score[2] for score in scores)
             lines.setdefault(name, []).append("{:.3f} {:.3f} {:.4f} ({:.4f})   ".format(*mean, lowest))
-        lines.setdefault("reach", []).append(f"{min(reaches):.3f} to {max(reaches):.3f}{'':<14}")
+        lines.setdefault("automatic reach", []).append(f"{min(reaches):.3f} to {max(reaches):.3f}{'':<14}")
         if fewest == FEWEST_FACES[0]:
             judged = float(np.mean([score[2] for score in rows["automatic"]]))
     notes += [f"{name:<42}" + "      ".join(cells).rstrip() for name, cells in lines.items()]
-    everybody = learn(vectors, faces.names, STARTS[model].beside)
-    notes.append(f"learned from everybody: reach {everybody.reach:.3f}, far {everybody.far:.3f}")
+    reach, far = (float(np.mean([getattr(start, name) for start in learned])) for name in ("reach", "far"))
+    notes.append(f"learned, mean of all draws: reach {reach:.3f}, far {far:.3f}")
     return Figure(f"clusters, B-cubed F, {model}", judged, LEAST_F[model], "{:.4f}", at_least=True, notes=tuple(notes))
 
 

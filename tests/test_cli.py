@@ -108,7 +108,11 @@ def test_for_stops_in_time(facelib: Callable[..., Result], library: Make) -> Non
         (["scan", __file__], 2, "is a file; name the folder it is in"),
         (["scan", "--until", "25:99", "."], 2, "'25:99' is no time of day such as 06:30"),
         (["scan", "--for", "soon", "."], 2, "'soon' is no duration such as 6h"),
-        (["scan", "--detector", "eyes", "."], 2, "there is no detector 'eyes'; there are cnn, hog, hog+cnn, thorough, mtcnn;"),
+        (
+            ["scan", "--detector", "eyes", "."],
+            2,
+            "there is no detector 'eyes'; there are cnn, hog, hog+cnn, thorough, mtcnn;",
+        ),
         (
             ["scan", "--model", "dlib", "."],
             2,

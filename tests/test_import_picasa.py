@@ -267,6 +267,29 @@ def test_a_folder_whose_boxes_were_divided_by_the_wrong_size_is_rescaled(
     assert float(str(frame).removeprefix("scaled ")) == pytest.approx(800 / 1024, rel=0.02)
 
 
+@pytest.mark.parametrize(("wrong", "right"), [("1", "2"), ("2", "1")])
+def test_a_copy_in_another_folder_has_the_frame_of_its_own_ini(
+    importer: Importer, tmp_path: Path, wrong: str, right: str
+) -> None:
+    root, size, times = tmp_path / "library", (600, 450), 1024 / 800
+    people = {"a.jpg": Box(60, 60, 120, 132), "b.jpg": Box(300, 200, 370, 284), "c.jpg": Box(150, 250, 210, 322)}
+    for name in people:
+        turned(root / wrong / name, 1, size)
+    (root / right).mkdir()
+    shutil.copy(root / wrong / "a.jpg", root / right / "a.jpg")
+    large = {name: Box(*(round(side * times) for side in _sides(box))) for name, box in people.items()}
+    sections = {name: [faces((box, ANN), size=size)] for name, box in large.items()}
+    write_ini(root / wrong, {**sections, "Contacts2": CONTACTS2})
+    write_ini(root / right, {"a.jpg": [faces((people["a.jpg"], ANN), size=size)], "Contacts2": CONTACTS2})
+    seen = {str(root / wrong / name): [shrunk(box)] for name, box in people.items()}
+    importer.scan(root, seen=Seen(seen | {str(root / right / "a.jpg"): [shrunk(people["a.jpg"])]}))
+    importer.import_picasa()
+    assert [row[5] for row in importer.shown()] == ["Ann"] * 3
+    rows = importer.db.rows("SELECT path, frame FROM region JOIN folder USING (folder_id) ORDER BY 1")
+    kinds = [(Path(str(path)).name, str(frame).split()[0]) for path, frame in rows]
+    assert kinds == sorted([(right, "rule"), *[(wrong, "scaled")] * 3])
+
+
 def test_a_box_past_the_edge_is_cut_off_there(importer: Importer, library: Make) -> None:
     """rect64(d0365d70006c88f5) is in a real ini: its right edge is at 601 of 600 pixels."""
     root = library({"a.png": ()})
@@ -337,13 +360,13 @@ def test_names_come_from_contacts_xml_then_the_folder_then_above_then_anywhere(
 
 def test_a_part_of_the_library_has_the_same_names_as_the_whole(importer: Importer, library: Make) -> None:
     root = library({"a/one.png": ("red",), "b/two.png": ("blue",)})
-    one_face(root / "a", ANN, "one.png", {"Contacts2": list(CONTACTS2)})
+    write_ini(root / "a", {"one.png": [faces((framed(patch(0)), DORA))], "Contacts2": list(CONTACTS2)})
     one_face(root / "b", ANN, "two.png")
     importer.db.scan(root)
     report = importer.import_picasa(root / "b")
     assert importer.people() == [("two.png", "Ann", "picasa")]
     assert report.picasa is not None
-    assert report.picasa.inis == 1
+    assert (report.picasa.inis, report.picasa.orphans) == (1, ())
 
 
 def test_what_contacts_xml_said_once_is_known_without_it(importer: Importer, library: Make, tmp_path: Path) -> None:
@@ -666,7 +689,7 @@ def test_the_contacts_that_lie_beside_the_database_are_read_with_it(
 
 def test_a_folder_that_is_no_database_is_refused_before_anything_is_indexed(tmp_path: Path) -> None:
     (tmp_path / "db3").mkdir()
-    with pytest.raises(PicasaError, match=r"--db3 .*db3: no thumbindex\.db: .*; name the folder db3"):
+    with pytest.raises(PicasaError, match=r"--db3 .*db3: no thumbindex\.db: .*; name the folder that has it"):
         picasa.gather(picasa.PicasaOptions(db3=str(tmp_path / "db3")))
     (tmp_path / "db3" / "thumbindex.db").write_bytes(b"rubbish")
     with pytest.raises(PicasaError, match=r"thumbindex\.db: not Picasa's list of files"):

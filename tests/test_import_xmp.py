@@ -400,6 +400,28 @@ def test_captions_and_keywords_of_xmp_are_kept_below_those_of_picasa(importer: I
     assert importer.db.rows("SELECT keyword FROM keywords_v1 ORDER BY 1") == [("frogs",), ("pond",)]
 
 
+def test_of_two_copies_in_a_folder_the_one_with_a_sidecar_says_the_newer_words(
+    importer: Importer, tmp_path: Path
+) -> None:
+    def words(caption: str) -> str:
+        return (
+            "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+            "<rdf:Description xmlns:dc='http://purl.org/dc/elements/1.1/'><dc:description><rdf:Alt>"
+            f"<rdf:li xml:lang='x-default'>{caption}</rdf:li></rdf:Alt></dc:description></rdf:Description></rdf:RDF>"
+            "</x:xmpmeta>"
+        )
+
+    root = tmp_path / "library"
+    root.mkdir()
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", words("old"))
+    Image.new("RGB", SIZE, (20, 20, 20)).save(root / "a.png", pnginfo=text)
+    shutil.copy(root / "a.png", root / "b.png")
+    (root / "b.png.xmp").write_text(words("new"))
+    importer.import_xmp(root)
+    assert importer.db.rows("SELECT caption FROM photos_v1") == [("new",)]
+
+
 def test_import_picasa_reads_the_xmp_of_folders_with_an_ini_only(importer: Importer, library: Make) -> None:
     root = library({"with/a.png": (), "without/b.png": ()})
     write_ini(root / "with", {"Picasa": ["name=With"]})

@@ -7,13 +7,14 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from conftest import Library, draw
 
 from facelib.config import MatchOptions
-from facelib.errors import UsageError
+from facelib.errors import EngineError, UsageError
 from facelib.matching import cluster as clustering
 from facelib.progress import Silent, Stop
 from facelib.stages import cluster, deciding, evaluate, match, why
@@ -177,6 +178,19 @@ def test_evaluate_judges_the_labels_and_finds_the_wrong_one(album: Library) -> N
     told = "\n".join(evaluate.lines(album.db, found))
     assert "6 named faces of 2 people, each left out once (fake, " in told
     assert json.dumps(evaluate.as_dict(album.db, found))
+
+
+def test_a_plot_is_drawn_where_matplotlib_is_there_and_else_the_cure_is_told(album: Library, tmp_path: Path) -> None:
+    found = evaluate.run(album.db, "fake", OPTIONS)
+    with pytest.raises(UsageError, match=r"a plot is a \.png or an \.svg"):
+        evaluate.plot(found, str(tmp_path / "error.jpg"))
+    if find_spec("matplotlib") is None:
+        with pytest.raises(EngineError, match=r"pip install 'facelib\[plot\]'"):
+            evaluate.plot(found, str(tmp_path / "error.png"))
+        return
+    for name in ("error.png", "error.svg"):
+        evaluate.plot(found, str(tmp_path / name))
+        assert (tmp_path / name).stat().st_size > 5000
 
 
 def test_evaluate_without_labels_says_how_to_get_some(db: Library, library: Make) -> None:

@@ -188,6 +188,21 @@ def test_a_drawn_face_that_the_user_named_stays_when_picasa_forgets_it(importer:
     assert importer.people() == [("a.png", "Ann", "picasa"), ("a.png", "Dora", "user")]
 
 
+def test_a_drawn_face_is_the_same_one_when_picasa_gives_it_to_somebody_else(importer: Importer, library: Make) -> None:
+    root = with_ini(library({"a.png": ()}), "a.png", (NOTHING, ANN))
+    importer.import_picasa(root)
+    importer.scan()
+    face = importer.face_at("a.png", NOTHING)
+    with_ini(root, "a.png", (NOTHING, BOB))
+    importer.import_picasa()
+    assert importer.people() == [("a.png", "Bob", "picasa")]
+    importer.user_says(face, "is", "Dora")
+    with_ini(root, "a.png", (NOTHING, CLEO))
+    importer.import_picasa()
+    assert importer.people() == [("a.png", "Dora", "user")]
+    assert importer.db.rows("SELECT face_id FROM face") == [(face,)]
+
+
 # ------------------------------------------------------------------------------------------- decisions of the user
 
 
@@ -321,6 +336,24 @@ def test_an_interrupted_laying_goes_on_where_it_stopped(importer: Importer, libr
     importer.scan()
     assert [row[5] for row in importer.shown()] == ["Ann"] * 4
     assert len(importer.db.rows("SELECT * FROM face")) == 4
+
+
+def test_a_run_that_ended_before_names_were_taken_from_xmp_is_made_up_for(importer: Importer, library: Make) -> None:
+    root = library({"a.png": ("red",), "b.png": ("red",)})
+    write_ini(root, {name: [faces((framed(patch(0)), 0xD00D))] for name in ("a.png", "b.png")})
+    (root / "a.png.xmp").write_bytes(mwg([("Ann", framed(patch(0)))]))
+    importer.scan(root)
+
+    def killed(_db: object) -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(laying.regions, "name_by_place", killed)
+        with pytest.raises(KeyboardInterrupt):
+            importer.import_picasa()
+    assert importer.people() == [("a.png", "Ann", "xmp")]
+    importer.scan()
+    assert importer.people() == [("a.png", "Ann", "xmp"), ("b.png", "Ann", "picasa")]
 
 
 BOXES = [framed(patch(0)), framed(patch(1)), framed(patch(2)), NOTHING, Box(100, 5, 130, 25)]

@@ -56,7 +56,7 @@ def test_a_new_database_says_what_it_is_in_its_first_page(db: Library) -> None:
 
 
 def test_every_table_is_strict_and_what_refers_to_another_is_indexed(db: Library) -> None:
-    """Runs are never deleted and hardly asked for; nor is the decision that one was carried from. Indexes on a condition count."""
+    """But runs, which are never deleted, and the decision that one was carried from. Indexes on a condition count."""
     tables = db.rows("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     assert len(tables) >= 12
     assert all(str(sql).rstrip().endswith(("STRICT", "STRICT, WITHOUT ROWID")) for _, sql in tables)

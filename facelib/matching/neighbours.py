@@ -39,7 +39,7 @@ def near(points: Floats, limit: float, offsets: Floats | None = None, most: int 
     """Pairs of points whose squared distance, with both offsets added, is within the limit; of each point the nearest `most`."""
     count = len(points)
     added = np.zeros(count, np.float32) if offsets is None else offsets
-    parts = [_nearest(*found, most) for found in within(points, added, points, added, limit)]
+    parts = [_nearest(*found, most) for found in within(points, added, points, added, limit, most)]
     one, other = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
     square = np.concatenate([part[2] for part in parts])
     low, high = np.minimum(one, other), np.maximum(one, other)
@@ -49,9 +49,17 @@ def near(points: Floats, limit: float, offsets: Floats | None = None, most: int 
 
 
 def within(
-    rows: Floats, row_offsets: Floats, columns: Floats, column_offsets: Floats, limit: float
+    rows: Floats,
+    row_offsets: Floats,
+    columns: Floats,
+    column_offsets: Floats,
+    limit: float,
+    most: int | None = None,
 ) -> Iterator[tuple[Ids, Ids, Floats]]:
-    """Row, column and squared distance of what is within the limit, block by block of rows: n x m products, few kept."""
+    """Row, column and squared distance of what is within the limit, block by block of rows: n x m products, few kept.
+
+    With `most`, of each row the nearest so many, and what is as near as the last of them.
+    """
     turned = np.ascontiguousarray(columns.T)
     right = np.einsum("nd,nd->n", columns, columns) + column_offsets
     left = np.einsum("nd,nd->n", rows, rows) + row_offsets
@@ -61,8 +69,19 @@ def within(
         part *= -2
         part += right
         part += left[start : start + step, None]
-        row, column = np.nonzero(part <= np.float32(limit))
+        row, column = np.nonzero(part <= _limits(part, np.float32(limit), most))
         yield row + start, column, np.maximum(part[row, column], 0)
+
+
+def _limits(part: Floats, limit: np.float32, most: int | None) -> Floats:
+    """The limit of each row: smaller where more than so many are within it. A column."""
+    limits = np.full((len(part), 1), limit)
+    if most is not None and most < part.shape[1]:
+        crowded = np.flatnonzero(np.count_nonzero(part <= limit, axis=1) > most)
+        for start in range(0, len(crowded), 64):
+            some = crowded[start : start + 64]
+            limits[some, 0] = np.partition(part[some], most - 1, axis=1)[:, most - 1]
+    return limits
 
 
 def _nearest(row: Ids, column: Ids, square: Floats, most: int) -> tuple[Ids, Ids, Floats]:

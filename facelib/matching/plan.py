@@ -213,7 +213,7 @@ class _Draft:
             else:
                 free = one
                 self.person_id[row] = one.person_id
-                self.verdict[row] = Verdict.NAMED if self._sure(row, one, rows) else Verdict.SUGGESTED
+                self.verdict[row] = Verdict.NAMED if self._sure(row, rows, chosen) else Verdict.SUGGESTED
             if free is not None:
                 self.distance[row] = free.distance
                 other = next((c for c in mine if c.person_id != free.person_id), None)
@@ -242,13 +242,23 @@ class _Draft:
             found.update((rows[number], c) for c in near[rows[number]] if c.person_id == person)
         return found
 
-    def _sure(self, row: int, one: Candidate, rows: list[int]) -> bool:
-        """Near enough, and neither another person nor another face of the photo nearly as near."""
+    def _sure(self, row: int, rows: list[int], chosen: dict[int, Candidate]) -> bool:
+        """Near enough, and neither another person nor another face of the photo nearly as near.
+
+        A person who is clearly another of these faces, and a face that is clearly somebody else, are no rivals.
+        """
+        one, margin = chosen[row], self.threshold.margin
         if one.distance > self.threshold.named:
             return False
-        rivals = [c.distance for c in self.candidates[row] if c.person_id != one.person_id]
-        rivals += [c.distance for r in rows if r != row for c in self.candidates[r] if c.person_id == one.person_id]
-        return all(rival - one.distance > self.threshold.margin for rival in rivals)
+        best = {r: found.distance for r, found in chosen.items() if r != row}
+        taken = {chosen[r].person_id: distance for r, distance in best.items()}
+        rivals = [(c.distance, taken.get(c.person_id)) for c in self.candidates[row] if c.person_id != one.person_id]
+        for r in rows:
+            same = (c for c in self.candidates[r] if c.person_id == one.person_id)
+            rivals += [(c.distance, best.get(r)) for c in same if r != row]
+        return all(
+            away - one.distance > margin or (better is not None and away - better > margin) for away, better in rivals
+        )
 
     def plan(self) -> Plan:
         """What was decided."""

@@ -69,7 +69,12 @@ def decide(db: Database, faces: Sequence[int], verdict: str, name: str | None = 
     with db.atomic():
         person_id = _person_for(db, verdict, name)
         be, what = ("is", "no face") if len(faces) == 1 else ("are", "no faces")
-        words = {"is": f"{be} {name}", "is_not": f"{be} not {name}", "no_face": f"{be} {what}", "ignore": f"{be} ignored"}
+        words = {
+            "is": f"{be} {name}",
+            "is_not": f"{be} not {name}",
+            "no_face": f"{be} {what}",
+            "ignore": f"{be} ignored",
+        }
         kind = {"is": "name", "is_not": "reject"}.get(verdict, verdict)
         many = f"face {faces[0]}" if len(faces) == 1 else count(len(faces), "faces")
         act = acts.begin(db, kind, f"{many} {words[verdict]}")

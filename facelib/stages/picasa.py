@@ -121,7 +121,7 @@ def _database(options: PicasaOptions, doubts: Doubts) -> db3.Db3 | None:
     except PicasaError as error:
         names, problems = db3.read_names(tables, options.ansi)
         if not names:
-            cure = "name the folder db3 of Picasa's database, which has it (on Windows below %LocalAppData%\\Google\\Picasa2)"
+            cure = "name the folder that has it, on Windows %LocalAppData%\\Google\\Picasa2\\db3"
             raise PicasaError(f"--db3 {options.db3}: {error}; {cure}") from error
         doubts.unread.add((options.db3, f"{error}; the names of its people are used, and nothing else of it"))
         base = db3.Db3((), names, {}, problems)

@@ -68,12 +68,11 @@ def run(db: Database, progress: Progress, stop: Stop) -> RegionSummary:
     more = True
     while more and summary.complete:
         _lay_due(db, clusters, summary, progress, stop)
-        more = False
-        if summary.complete and summary.folders:
-            with db.atomic():
-                more = regions.name_by_place(db)
-                if not more:
-                    people.remove_empty_clusters(db)
+        with db.atomic():
+            # Also when nothing was due: the run that laid the regions may have ended before this.
+            more = summary.complete and regions.name_by_place(db)
+            if summary.complete and not more:
+                people.remove_empty_clusters(db)
     return summary
 
 
@@ -207,12 +206,13 @@ def _note_as_before(
 
 def _groups(laid: Sequence[_Laid]) -> list[_Group]:
     """The regions of a photo by the face that they are."""
-    boxed = [(one, one.box) for one in laid if one.box is not None]
-    told = [Told(box, one.region.teller, one.region.meant, one.region.contact) for one, box in boxed]
+    boxed = [(one, one.region, one.box) for one in laid if one.box is not None]
+    # A name that an id has from XMP elsewhere says nothing about this place.
+    told = [Told(box, r.teller, r.meant if r.name is not None else None, r.contact) for _, r, box in boxed]
     found = []
     for group in grouped(told):
         members = [boxed[index][0] for index in group]
-        found.append(_Group(members, boxed[group[0]][1], tellers={one.region.teller for one in members}))
+        found.append(_Group(members, boxed[group[0]][2], tellers={one.region.teller for one in members}))
     return found
 
 

@@ -274,20 +274,19 @@ def name_by_place(db: Database) -> bool:
 
     One id is one person in all photos: of several names the most frequent counts. The regions become due again.
     """
-    votes: dict[str, dict[int, int]] = {}
-    for contact, person_id, number in db.query(
-        "SELECT r.contact, x.person_id, count(*) FROM region r JOIN region x USING (face_id)"
+    votes: dict[str, list[tuple[int, str, int]]] = {}
+    for contact, person_id, name, number in db.query(
+        "SELECT r.contact, x.person_id, min(x.name), count(*) FROM region r JOIN region x USING (face_id)"
         " WHERE r.name IS NULL AND r.contact <> '' AND r.gone = 0 AND x.source = 'xmp' AND x.gone = 0"
         " AND x.person_id IS NOT NULL GROUP BY 1, 2"
     ):
-        votes.setdefault(contact, {})[person_id] = number
+        votes.setdefault(contact, []).append((-number, name, person_id))
     changed = False
     nameless = db.query(
         "SELECT DISTINCT contact FROM region WHERE name IS NULL AND contact <> '' AND gone = 0 ORDER BY 1"
     )
     for (contact,) in list(nameless):
-        counts = votes.get(contact, {})
-        person = min(counts, key=lambda one: (-counts[one], one), default=None)
+        person = min(votes[contact])[2] if contact in votes else None
         other = "contact = ? AND contact <> '' AND name IS NULL AND person_id IS NOT ?"
         if db.value(f"SELECT 1 FROM region WHERE {other}", (contact, person)):
             db.execute(
