@@ -15,7 +15,8 @@ from facelib import images
 from facelib.config import DetectOptions, EncodeOptions, EngineOptions, ImageOptions
 from facelib.engines import registry
 from facelib.engines.dlib_native import HogDetector
-from facelib.matching.evaluate import choose_metric, compare_metrics, evaluate
+from facelib.matching import evaluate as module
+from facelib.matching.evaluate import MetricScore, choose_metric, compare_metrics, evaluate
 from facelib.matching.faces import NOBODY, Faces, Labelled
 from facelib.matching.gallery import build
 from facelib.matching.plan import Said, plan
@@ -49,6 +50,19 @@ def test_wrong_labels_are_found_with_who_they_look_like() -> None:
     found = evaluate(replace(labelled, person_id=person), prior())
     doubted = {one.face_id: (one.person_id, one.other) for one in found.doubts}
     assert doubted == {4: (103, 100), 41: (110, 106), 78: (101, 112)}
+
+
+def test_a_face_between_two_people_who_resemble_each_other_is_no_doubt() -> None:
+    crowd = Crowd(20, seed=6)
+    crowd.people[1] = crowd.people[0] + 0.25 * (crowd.people[1] - crowd.people[0])
+    labelled = crowd.labelled(8)
+    found = evaluate(labelled, prior())
+    nearer_to_the_other = {
+        int(labelled.faces.face_id[row])
+        for row in np.flatnonzero(~build(labelled, prior(), everything=True).left.right)
+    }
+    assert nearer_to_the_other
+    assert found.doubts == ()
 
 
 def test_a_label_on_a_stranger_is_doubted_without_another_name() -> None:
@@ -127,9 +141,13 @@ def test_with_few_labels_the_default_metric_stays() -> None:
     assert choose_metric(noisy(40, 30), model) == "cosine"  # too few people
 
 
-def test_a_difference_that_may_be_chance_changes_nothing() -> None:
+def test_a_difference_that_may_be_chance_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     labelled = Crowd(60, seed=9).labelled(18)
     assert choose_metric(labelled, prior()) == "relative"
+    for better, chosen in ((1.5, "relative"), (2.5, "plda")):
+        scores = (MetricScore("plda", 0.96, better), MetricScore("relative", 0.95, 0.0))
+        monkeypatch.setattr(module, "compare_metrics", lambda *_, found=scores, **__: found)
+        assert choose_metric(labelled, prior()) == chosen
 
 
 # Real faces, of people whom the priors do not know

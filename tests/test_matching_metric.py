@@ -101,6 +101,14 @@ def test_relative_is_farther_where_typical_faces_are_near() -> None:
     assert seen[0, 0] > seen[1, 0]
 
 
+def test_relative_asks_more_of_a_centroid_of_many_faces() -> None:
+    """Which lies nearer to everybody."""
+    one = metric("relative")
+    mean = one.prepare(MEANS[:1]).astype(np.float32).repeat(2, axis=0)
+    few, many = (one.distances(FACES, mean, np.array([1, 30], np.float32)) ** 2).T
+    assert np.allclose(many - few, 0.012 * (1 - 1 / 30), atol=1e-4)
+
+
 def test_relative_without_typical_faces_is_refused_with_a_way_out() -> None:
     with pytest.raises(EngineError, match="use cosine"):
         make("relative", isotropic(4, 1, 1))
@@ -150,6 +158,18 @@ def test_an_estimate_from_many_people_comes_near_the_truth() -> None:
     assert np.allclose(16 * found.between[:3, :3], between, atol=0.01)
     assert np.allclose(16 * found.within[:3, :3], within, atol=0.002)
     assert np.allclose(4 * found.mean[:3], mean, atol=0.05)
+
+
+def test_an_estimate_from_two_faces_each_is_not_too_small() -> None:
+    """Half of what differs between two faces is in their mean; it belongs to the face and not to the person."""
+    rng = np.random.default_rng(1)
+    whose = np.arange(4000).repeat(2)
+    vectors = rng.normal(0, 0.10, (4000, 3))[whose] + rng.normal(0, 0.15, (8000, 3))
+    filled = np.concatenate([vectors, np.sqrt(1 - (vectors**2).sum(axis=1, keepdims=True))], axis=1)
+    found = estimate(filled.astype(np.float32), whose, isotropic(4, 1, 1))
+    drawn = vectors.reshape(4000, 2, 3).var(axis=1, ddof=1).mean(axis=0)
+    assert np.diag(found.within)[:3] == pytest.approx(drawn, rel=0.01)
+    assert np.diag(found.between)[:3] == pytest.approx(0.10**2, rel=0.1)
 
 
 def test_few_labels_change_the_prior_little_and_many_change_it_much() -> None:

@@ -81,7 +81,7 @@ class CnnDetector:
         Boxes are in pixels of the image given. Images with a side under MIN_SIDE have no faces. Raises WeightsError
         where the weights cannot be used, ValueError where an image is of another type or shape.
         """
-        return [self._detect(checked(image)) for image in images]
+        return [self._detect(checked(image)) if image.size else [] for image in images]
 
     def _detect(self, image: RGB) -> list[Detected]:
         if min(image.shape[:2]) < MIN_SIDE:

@@ -20,6 +20,9 @@ from facelib.matching.metric import Metric
 # Decimal logarithm of the odds from which on two parts are two looks, and a face is held out. Of people in LFW with three faces
 # or more it holds out no rightly named face and 99 % of the wrongly named ones (dlib), or 0.6 and 98 % (MobileFaceNet).
 APART = 10.0
+# The same for parts that were told apart elsewhere, or that the years tell apart: even odds. With years and groups that mean
+# nothing, because they were drawn, one in a hundred of LFW's people is parted.
+_TOLD_APART = 0.0
 _COUNT = 4.0  # faces that a part counts as at most when it is compared: more would make every difference certain
 _LEAST_PART = 2  # faces of a part that nobody told apart
 _LEAST_YEARS = 3  # faces on each side of a cut between years
@@ -131,7 +134,7 @@ class _Person:
             return None
         odds = self._apart(rows, cuts)
         best = int(odds.argmax())
-        if odds[best] <= APART:
+        if odds[best] <= _TOLD_APART:
             return None
         told = np.zeros(len(mask), bool)
         told[rows[cuts[:, best]]] = True

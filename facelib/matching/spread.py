@@ -17,7 +17,7 @@ import scipy.linalg
 
 from facelib.matching.faces import Doubles, Floats, Ids, members
 
-_ROUNDS = 20  # of expectation and maximisation; more change no distance by a thousandth
+_ROUNDS = 20  # of expectation and maximisation; on LFW more change no distance by a thousandth
 _MOST_FACES = 30.0  # that one person counts as: a child with ten thousand faces is not all of the library
 _LEAST = 1e-6  # of the mean variance: keeps covariances invertible
 

@@ -196,6 +196,8 @@ class ImportReport:
         waiting = sum(totals.get("waiting", 0) for totals in self.totals.values())
         if waiting and not self.interrupted:
             yield f"NEXT   facelib scan looks for the {count(waiting, 'faces')} in photos that no detector has searched yet"
+        elif self.laid.decided:
+            yield "NEXT   facelib match puts these names on other faces; the next scan does so too"
         if self.picasa is not None and self.picasa.orphans and not self.picasa.lists:
             yield "NEXT   the ids without a name may be in Picasa's contacts.xml: facelib import-picasa --contacts FILE"
 

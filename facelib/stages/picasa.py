@@ -8,22 +8,26 @@ transaction. What the faces mean in the photo is then decided by stages/regions.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from facelib.errors import PicasaError, UsageError
+from facelib.errors import UsageError
 from facelib.models import Path
 from facelib.picasa import contacts as contacts_xml
-from facelib.picasa import db3, ini, rect64
+from facelib.picasa import ini, rect64
 from facelib.picasa.contacts import Contact, Contacts
 from facelib.picasa.ini import Album, Ini, PhotoEntry, PicasaFace
 from facelib.picasa.lines import Problem, decode_lines
 from facelib.picasa.names import Names, Source
 from facelib.picasa.paths import Rule
 from facelib.progress import Progress, Stop
-from facelib.stages import beside, picasa_db3
+from facelib.stages import beside
 from facelib.stages.beside import ORIGINALS, Doubts, Some
 from facelib.store import Database, files, notes, people, regions
+
+if TYPE_CHECKING:
+    from facelib.picasa import db3
 
 # Faces that are kept of one photo: the largest group photographs have some hundreds, and more would only be in the way.
 MOST_FACES = 1000
@@ -92,7 +96,12 @@ def gather(options: PicasaOptions) -> Sources:
     doubts = Doubts()
     paths = options.contacts or _beside(options.db3)
     listed = contacts_xml.merge([_contacts(path, options.ansi, doubts) for path in paths])
-    return Sources(options, paths, listed, _database(options, doubts), doubts)
+    base = None
+    if options.db3 is not None:
+        from facelib.stages import picasa_db3  # numpy, which nothing else here needs
+
+        base = picasa_db3.gather(options.db3, options.ansi, doubts)
+    return Sources(options, paths, listed, base, doubts)
 
 
 def _beside(tables: Path | None) -> tuple[Path, ...]:
@@ -112,24 +121,6 @@ def _contacts(path: Path, ansi: str, doubts: Doubts) -> Contacts:
     return found
 
 
-def _database(options: PicasaOptions, doubts: Doubts) -> db3.Db3 | None:
-    if options.db3 is None:
-        return None
-    tables = picasa_db3.Files(options.db3)
-    try:
-        base = db3.read(tables, options.ansi)
-    except PicasaError as error:
-        names, problems = db3.read_names(tables, options.ansi)
-        if not names:
-            cure = "name the folder that has it, on Windows %LocalAppData%\\Google\\Picasa2\\db3"
-            raise PicasaError(f"--db3 {options.db3}: {error}; {cure}") from error
-        doubts.unread.add((options.db3, f"{error}; the names of its people are used, and nothing else of it"))
-        base = db3.Db3((), names, {}, problems)
-    for problem in base.problems:
-        doubts.lines.add((os.path.join(options.db3, problem.file), 0, problem.why))
-    return base
-
-
 def run(
     db: Database,
     run_id: int,
@@ -144,25 +135,12 @@ def run(
     summary = PicasaSummary(sources.doubts, lists=sources.lists)
     names = _known_names(db, sources)
     albums: dict[str, tuple[int, Album]] = {}
-    folders: list[_Folder] = []
-    progress.start("reading names", None, "folders")
     everywhere = _outermost([*tops, *(root.path for root in files.roots(db))])
-    for folder in beside.folders(everywhere, summary.doubts, follow_symlinks=follow_symlinks):
-        if stop.due:
-            summary.complete = False
-            return summary
-        inis = ini.ini_names(folder.names)
-        if inis:
-            here = any(files.is_below(folder.path, top) for top in tops)
-            found = _Folder(folder.path, tuple(inis))
-            document, newest = _document(found, sources.options.ansi, None)
-            names.add(folder.path, document, newest, used=here)
-            for album in document.albums.values():
-                albums[album.token] = _newer(albums.get(album.token), newest, album)
-            if here:
-                folders.append(found)
-        progress.advance()
-    progress.finish()
+    walked = beside.folders(everywhere, summary.doubts, follow_symlinks=follow_symlinks)
+    folders = _learn(walked, tops, sources.options.ansi, names, albums, progress, stop)
+    if folders is None:
+        summary.complete = False
+        return summary
     summary.folders = [folder.path for folder in folders]
     everybody = people.People(db)
     with db.atomic():
@@ -170,23 +148,53 @@ def run(
         summary.renamed = everybody.follow_renames(names.listed)
     import_ = _Import(db, run_id, names, everybody, albums, sources.options, summary)
     progress.start("reading faces", len(folders), "folders")
-    for found in folders:
+    for folder in folders:
         if stop.due:
-            summary.complete = False
             break
         with db.atomic():
-            import_.folder(found)
+            import_.folder(folder)
         progress.advance()
     progress.finish()
     if sources.base is not None and not stop.due:
+        from facelib.stages import picasa_db3
+
         reader = picasa_db3.Reader(db, names, sources.base, sources.options.rules, tops, import_)
         reader.run(progress, stop)
         summary.rules, summary.db3_photos, summary.db3_missing = reader.learned, reader.found, reader.missing
         summary.noted += reader.noted
-        summary.complete = not stop.due
+    summary.complete = not stop.due
     summary.people = everybody.added
     summary.orphans, summary.conflicts, summary.shared = names.orphans(), names.conflicts(), names.shared()
     return summary
+
+
+def _learn(
+    walked: Iterable[beside.Folder],
+    tops: Sequence[Path],
+    ansi: str,
+    names: Names,
+    albums: dict[str, tuple[int, Album]],
+    progress: Progress,
+    stop: Stop,
+) -> list[_Folder] | None:
+    """The first pass: who the ids and what the albums are, by the inis of all folders; gives those in `tops`, None if stopped."""
+    here: list[_Folder] = []
+    progress.start("reading names", None, "folders")
+    for folder in walked:
+        if stop.due:
+            return None
+        inis = ini.ini_names(folder.names)
+        if inis:
+            found = _Folder(folder.path, tuple(inis))
+            is_here = any(files.is_below(folder.path, top) for top in tops)
+            document, newest = _document(found, ansi, None)
+            names.add(folder.path, document, newest, used=is_here)
+            for album in document.albums.values():
+                albums[album.token] = _newer(albums.get(album.token), newest, album)
+            here += [found] if is_here else []
+        progress.advance()
+    progress.finish()
+    return here
 
 
 def _outermost(tops: Sequence[Path]) -> list[Path]:

@@ -14,6 +14,7 @@ from facelib.picasa import db3
 from facelib.picasa.names import Names
 from facelib.picasa.paths import PathMap, Rule, learn
 from facelib.progress import Progress, Stop
+from facelib.stages.beside import Doubts
 from facelib.store import Database, files, notes, regions
 
 _BATCH = 500  # photos; a transaction
@@ -44,6 +45,26 @@ class Files(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def gather(folder: Path, ansi: str, doubts: Doubts) -> db3.Db3:
+    """Read the database; where its list of files cannot be read, the names of its people alone.
+
+    Raises `UsageError` where there is no such folder, `PicasaError` where nothing can be read.
+    """
+    tables = Files(folder)
+    try:
+        base = db3.read(tables, ansi)
+    except PicasaError as error:
+        names, problems = db3.read_names(tables, ansi)
+        if not names:
+            cure = "name the folder that has it, on Windows %LocalAppData%\\Google\\Picasa2\\db3"
+            raise PicasaError(f"--db3 {folder}: {error}; {cure}") from error
+        doubts.unread.add((folder, f"{error}; the names of its people are used, and nothing else of it"))
+        base = db3.Db3((), names, {}, problems)
+    for problem in base.problems:
+        doubts.lines.add((os.path.join(folder, problem.file), 0, problem.why))
+    return base
 
 
 class Keeper(Protocol):

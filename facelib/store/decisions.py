@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations
 from math import dist
@@ -38,26 +37,6 @@ def offer_to_edited(db: Database, run_id: int, photo_id: int) -> int:
     return carried
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A decision that nobody has taken back."""
-
-    decision_id: int
-    verdict: str  # 'is', 'is_not', 'no_face', 'ignore'
-    person_id: int | None
-    made_by: str  # 'user', 'picasa', 'xmp'
-
-
-def standing(db: Database, face_id: int) -> list[Standing]:
-    """What was said of a face and not taken back, oldest first."""
-    rows = db.query(
-        "SELECT decision_id, verdict, person_id, made_by FROM decision"
-        " WHERE face_id = ? AND undone_at IS NULL ORDER BY decision_id",
-        (face_id,),
-    )
-    return [Standing(*row) for row in rows]
-
-
 def add(
     db: Database, face_id: int, verdict: str, person_id: int | None, made_by: str, act_id: int | None = None
 ) -> int:
@@ -74,11 +53,6 @@ def replace(db: Database, decision_id: int) -> None:
     """An importer says something else now: its old decision does not stand any more, and may be made again."""
     db.execute("UPDATE decision SET undone_at = ? WHERE decision_id = ?", (now(), decision_id))
     db.execute("UPDATE region SET decision_id = NULL WHERE decision_id = ?", (decision_id,))
-
-
-def is_undone(db: Database, decision_id: int) -> bool:
-    """Whether a decision was taken back."""
-    return bool(db.value("SELECT undone_at IS NOT NULL FROM decision WHERE decision_id = ?", (decision_id,)))
 
 
 def state(db: Database) -> str:
