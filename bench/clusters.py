@@ -143,7 +143,7 @@ def _noise_apart(estimator: DBSCAN | HDBSCAN) -> Method:
     """Its groups; each face that it calls noise is alone."""
 
     def method(vectors: Vectors) -> Labels:
-        labels = estimator.fit(vectors).labels_.astype(np.int64)
+        labels: Labels = estimator.fit(vectors).labels_.astype(np.int64)
         noise = labels < 0
         labels[noise] = labels.max() + 1 + np.arange(noise.sum())
         return labels

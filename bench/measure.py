@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +39,8 @@ class Used:
     cpu: float  # user and system seconds, of all processes
     own_cpu: float  # of the program itself, without the processes that it did not wait for
     others: float  # CPU seconds that the rest of the machine used meanwhile
-    peak_mib: float  # resident memory of the largest process
+    peak_mib: float  # resident memory of the largest process, or of this one if that is larger: Linux hands it on
+    own_peak_mib: float  # of the program itself, as seen every few milliseconds
     output: str = field(repr=False)
 
 
@@ -65,6 +67,7 @@ def run(command: Sequence[str], env: Mapping[str, str], *, keep_output: bool = T
             os.close(null)
         wall = own_cpu = cpu = peak = 0.0
         code = 0
+        watch = _Watch(pid)
         with contextlib.suppress(ChildProcessError):  # nobody is left
             while True:
                 ended, status, usage = os.wait4(-1, 0)
@@ -73,13 +76,37 @@ def run(command: Sequence[str], env: Mapping[str, str], *, keep_output: bool = T
                 if ended == pid:
                     wall, code = time.perf_counter() - began, os.waitstatus_to_exitcode(status)
                     own_cpu = usage.ru_utime + usage.ru_stime
+        own_peak = watch.stop()
         others = max(0.0, _busy_seconds() - busy - cpu)
         output.seek(0)
         if code:
             errors.seek(0)
             said = (errors.read() + output.read()).decode(errors="replace").strip()[-2000:]
             raise BenchError(f"{' '.join(command[:8])} ... ended with {code}: {said}")
-        return Used(wall, cpu, own_cpu, others, peak, output.read().decode(errors="replace"))
+        return Used(wall, cpu, own_cpu, others, peak, own_peak, output.read().decode(errors="replace"))
+
+
+class _Watch:
+    """Looks at the high-water mark of a process's memory until it has ended (proc(5), VmHWM)."""
+
+    def __init__(self, pid: int) -> None:
+        self._status, self._peak = Path(f"/proc/{pid}/status"), 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.005):
+            with contextlib.suppress(OSError):
+                for line in self._status.read_text(encoding="ascii", errors="replace").splitlines():
+                    if line.startswith("VmHWM:"):
+                        self._peak = max(self._peak, int(line.split()[1]) / 1024)
+
+    def stop(self) -> float:
+        """The highest mark, in MiB."""
+        self._ended.set()
+        self._thread.join()
+        return self._peak
 
 
 def _busy_seconds() -> float:

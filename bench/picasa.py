@@ -72,7 +72,7 @@ def figures(bench: Bench) -> list[Figure]:
     firsts, seconds = zip(*(whole.twice() for _ in range(REPEAT)), strict=True)
     small, _ = part.twice()
     early, laid = whole.before_detector()
-    cpu, again, peak = min(u.cpu for u in firsts), min(u.cpu for u in seconds), max(u.peak_mib for u in firsts)
+    cpu, again, peak = min(u.cpu for u in firsts), min(u.cpu for u in seconds), max(u.own_peak_mib for u in firsts)
     spread = f"highest {max(u.cpu for u in firsts):.2f} s, wall {min(u.wall for u in firsts):.2f} s"
     notes = (
         f"{whole.faces:,} faces; lowest of {REPEAT}, {spread}",
@@ -80,12 +80,12 @@ def figures(bench: Bench) -> list[Figure]:
         f"a second import, in which nothing changed: {again:.2f} s",
     )
     order = (f"the import {early.cpu:.2f} s, the scan that lays the boxes on the faces found since {laid.cpu:.2f} s",)
-    peaks = (f"{peak:.0f} MiB for {count:,} folders, {small.peak_mib:.0f} MiB for {count // PARTS:,}",)
+    peaks = (f"{peak:.0f} MiB for {count:,} folders, {small.own_peak_mib:.0f} MiB for {count // PARTS:,}",)
     limit = MAX_SECONDS * count / FOLDERS
     return [
         Figure("Picasa import, CPU", cpu, limit, "{:.1f} s", notes=notes),
         Figure("the same before the detector", early.cpu + laid.cpu, limit, "{:.1f} s", notes=order),
-        Figure("Picasa import, growth of memory", peak - small.peak_mib, MAX_MIB, "{:.1f} MiB", notes=peaks),
+        Figure("Picasa import, growth of memory", peak - small.own_peak_mib, MAX_MIB, "{:.1f} MiB", notes=peaks),
     ]
 
 

@@ -6,7 +6,7 @@ database out and says why, and `Faces` does not take them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ Doubles = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 NOBODY = -1  # a person_id or group_id that is none
-TYPICAL_QUALITY = 0.5  # what a face counts as that nobody judged: the median of LFW's is 0.6
+TYPICAL_QUALITY = 0.5  # what a face counts as that nobody judged: the median of LFW's is 0.7
 _LEAST_QUALITY = 0.05  # the weight of the worst face in a mean: it is better than no face
 
 
@@ -165,8 +165,3 @@ def members(labels: Ids) -> list[tuple[int, Ids]]:
     order = np.argsort(labels, kind="stable")
     values, starts = np.unique(labels[order], return_index=True)
     return list(zip(values.tolist(), np.split(order, starts[1:]), strict=True)) if len(order) else []
-
-
-def concatenate(parts: Sequence[Floats]) -> Floats:
-    """Rows under one another."""
-    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
