@@ -42,10 +42,10 @@ def faces(bench: Bench) -> Faces:
         with ProcessPoolExecutor(max_workers=2) as pool:
             rows = [row for row in pool.map(_encode, photos, chunksize=50) if row is not None]
         names, numbers, qualities, *columns = zip(*rows, strict=True)
-        arrays: dict[str, NDArray[Any]] = {f"v{i}": np.array(column, np.float32) for i, column in enumerate(columns)}
+        arrays: dict[str, Any] = {f"v{i}": np.array(column, np.float32) for i, column in enumerate(columns)}
         arrays |= {"names": np.array(names), "numbers": np.array(numbers), "quality": np.array(qualities, np.float32)}
         new = kept.with_suffix(".new.npz")
-        np.savez(new, allow_pickle=False, **arrays)
+        np.savez(new, **arrays)
         os.replace(new, kept)
     with np.load(kept) as found:
         vectors = {model: found[f"v{i}"] for i, model in enumerate(MODELS)}

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +115,8 @@ def write(priors: Mapping[str, Prior], folder: Path) -> None:
     """One file per model."""
     folder.mkdir(exist_ok=True)
     for model, prior in priors.items():
-        np.savez_compressed(folder / f"{model}.npz", **prior.to_arrays())
+        arrays: dict[str, Any] = prior.to_arrays()
+        np.savez_compressed(folder / f"{model}.npz", **arrays)
 
 
 def main() -> int:

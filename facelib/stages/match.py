@@ -116,7 +116,8 @@ def open_gallery(
     gallery = build_gallery(db, model, options, summary)
     if keep:
         into = io.BytesIO()
-        np.savez(into, allow_pickle=False, **gallery.to_arrays())
+        arrays: dict[str, Any] = gallery.to_arrays()
+        np.savez(into, **arrays)
         with db.atomic():
             matches.save_gallery(db, model, key, into.getvalue())
     return gallery

@@ -7,7 +7,7 @@ from typing import Any
 
 from facelib.progress import count, duration
 from facelib.stages.digest import printable
-from facelib.store import Database, encodings, files, photos, runs
+from facelib.store import Database, encodings, files, matches, photos, runs
 
 _RUNS = 5
 
@@ -17,6 +17,7 @@ def report(db: Database, detector: str, model: str) -> dict[str, Any]:
     last = runs.latest(db, _RUNS)
     rate = next((r for r in map(_rate, last) if r), None)
     due = photos.count_due(db, detector)
+    last_match = matches.threshold(db)
     return {
         "database": db.path,
         "roots": [
@@ -27,6 +28,9 @@ def report(db: Database, detector: str, model: str) -> dict[str, Any]:
         "due": due,
         "model": model,
         "faces_to_encode": encodings.count_due(db, model)[1],
+        "threshold": None
+        if last_match is None
+        else dict(zip(("model", "metric", "distance"), last_match, strict=True)),
         "eta_seconds": round(due / rate, 1) if rate and due else None,
         "runs": last,
     }
@@ -48,6 +52,9 @@ def lines(state: dict[str, Any]) -> Iterator[str]:
         yield f"          {failed} could not be searched; after two crashes only `scan --retry-errors` tries again"
     yield f"faces     {counts['faces']:,}"
     yield f"people    {counts['people']:,}"
+    if state["threshold"]:
+        limit = state["threshold"]
+        yield f"names     guessed up to a distance of {limit['distance']:.3g} ({limit['metric']}, {limit['model']})"
     eta = f", about {duration(state['eta_seconds'])} at the rate of the last run" if state["eta_seconds"] else ""
     yield f"due       {count(state['due'], 'photos')} for {state['detector']}{eta}"
     if state["faces_to_encode"]:

@@ -177,6 +177,12 @@ def kept_gallery(db: Database, model: str) -> tuple[str, bytes] | None:
     return None if row is None else (row[0], row[1])
 
 
+def threshold(db: Database) -> tuple[str, str, float] | None:
+    """Model, metric and the distance up to which names were given when faces were last matched; None: they never were."""
+    row = db.one("SELECT model, metric, threshold FROM match WHERE metric IS NOT NULL ORDER BY rowid DESC LIMIT 1")
+    return None if row is None else (row[0], row[1], row[2])
+
+
 def any_guess(db: Database) -> bool:
     """Whether any face has, or is suggested, a name that was guessed."""
     return bool(db.value("SELECT 1 FROM match WHERE person_id IS NOT NULL LIMIT 1"))
