@@ -111,8 +111,8 @@ def open_gallery(
 
     key, kept = gallery_key(db, model, options), matches.kept_gallery(db, model)
     if kept is not None and kept[0] == key:
-        with np.load(io.BytesIO(kept[1]), allow_pickle=False) as arrays:
-            return Gallery.from_arrays(dict(arrays))
+        with np.load(io.BytesIO(kept[1]), allow_pickle=False) as found:
+            return Gallery.from_arrays(dict(found))
     gallery = build_gallery(db, model, options, summary)
     if keep:
         into = io.BytesIO()
