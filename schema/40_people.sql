@@ -71,7 +71,7 @@ CREATE TABLE decision (
     made_by      TEXT NOT NULL CHECK (made_by IN ('user', 'picasa', 'xmp')),
     made_at      TEXT NOT NULL,           -- ISO 8601, UTC
     carried_from INTEGER REFERENCES decision,  -- said of the same face before its photo was edited
-    act_id       INTEGER REFERENCES act,  -- what it was part of; NULL for importers
+    act_id       INTEGER REFERENCES act,  -- what it was part of; NULL for importers, unless restored
     undone_at    TEXT
 ) STRICT;
 -- Of all decisions, also those taken back: they follow their face when it is merged into another one.

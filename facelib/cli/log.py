@@ -12,7 +12,9 @@ from facelib.store import acts, open_readonly
 
 
 @click.command(short_help="What you have decided, newest first.")
-@click.option("-n", "number", type=click.IntRange(min=1), default=20, metavar="N", help="How many. [default: 20]")
+@click.option(
+    "-n", "number", type=click.IntRange(1, 1_000_000), default=20, metavar="N", help="How many. [default: 20]"
+)
 @click.pass_obj
 def log(shared: Shared, number: int) -> None:
     """List what was said of faces and people, newest first, also what was taken back.

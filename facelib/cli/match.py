@@ -59,6 +59,9 @@ def match(shared: Shared, metric: str | None, dry_run: bool) -> None:
         click.echo(f"  face {change.face_id}  {before or 'nobody'} -> {after or 'nobody'}  {printable(path)}")
     if len(done.changes) > len(rows):
         click.echo(f"  ... and {len(done.changes) - len(rows):,} more (-v lists them all)")
+    if done.labels and not done.faces:
+        click.echo("nothing is new since the last time")
+        return
     words = "would change" if dry_run else "changed"
     click.echo(
         f"{count(done.faces, 'faces')} compared with {count(done.people, 'people')}: {done.named:,} named, {done.suggested:,}"

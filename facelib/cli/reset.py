@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import click
@@ -36,10 +37,13 @@ def reset(shared: Shared, detections: bool, matches: bool, everything: bool, dry
             count(number, f"{table}{'es' if table == 'match' else 's'}") for table, number in doomed.items()
         )
         if dry_run:
-            click.echo(f"would forget {words}")
+            click.echo(json.dumps({"dry_run": True, **doomed}) if shared.json else f"would forget {words}")
             return
         backup = f"{shared.database}.before-reset-{time.strftime('%Y%m%d-%H%M%S')}.bak"
         db.backup_to(backup)
         with db.atomic():
             resetting.forget(db, detections=detections, matches=matches, facts=everything)
-    click.echo(f"forgot {words}; a backup is {backup}")
+    if shared.json:
+        click.echo(json.dumps({"dry_run": False, **doomed, "backup": backup}))
+    else:
+        click.echo(f"forgot {words}; a backup is {backup}")

@@ -12,7 +12,7 @@ from facelib.stages import deciding
 
 
 @click.command(short_help="Take back your last decision, or the last N.")
-@click.argument("number", type=click.IntRange(min=1), default=1, metavar="[N]")
+@click.argument("number", type=click.IntRange(1, 1_000_000), default=1, metavar="[N]")
 @click.pass_obj
 def undo(shared: Shared, number: int) -> None:
     """Take back the last N things that you did, newest first: names given, rejections, merges, renames, all of them.

@@ -32,7 +32,7 @@ def find_person(db: Database, text: str) -> int:
     Raises `UsageError` that says who may be meant.
     """
     known = acts.names(db)
-    if text.startswith("#") and text[1:].isdigit():
+    if text.startswith("#") and text[1:].isascii() and text[1:].isdecimal():
         for person_id, _, merged in known:
             if person_id == int(text[1:]):
                 return merged or person_id

@@ -22,7 +22,9 @@ _LISTED = 20  # rows of a list that are spelled out
 def run(db: Database, model: str, options: MatchOptions) -> Evaluation:
     """Judge the labels in encodings of `model`. Raises `UsageError` where nobody is named yet."""
     if not matches.count_labels(db, model):
-        raise UsageError(f"nobody is named yet in encodings of {model}: import Picasa's names, or name some faces")
+        raise UsageError(
+            f"no named face has an encoding of {model}: scan, and import Picasa's names or name some faces"
+        )
     from facelib.matching import prior
     from facelib.matching.evaluate import choose_metric, evaluate
 

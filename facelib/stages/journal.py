@@ -52,15 +52,16 @@ def restore(db: Database, path: str) -> tuple[int, int, list[str]]:
     new = known = 0
     problems: list[str] = []
     everybody = People(db)
+    lines = list(_lines(path))  # a file that is no journal is refused before anything is written
     with db.atomic():
         act = acts.begin(db, "restore", f"decisions of {os.path.basename(path)} restored")
-        for number, line in _lines(path):
+        for number, line in lines:
             try:
                 name = None if line["name"] is None else clean_name(line["name"])
                 person = None if name is None else everybody.id_of(name)
-                added = decisions.restore(db, line, person, act if line["made_by"] == "user" else None)
+                added = decisions.restore(db, line, person, act)
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-                problems.append(f"line {number}: {type(error).__name__}: {error}")
+                problems.append(f"line {number}: it is no decision ({type(error).__name__}: {error})")
                 continue
             new, known = new + added, known + (not added)
         for sha256 in decisions.homeless(db):
@@ -71,6 +72,7 @@ def restore(db: Database, path: str) -> tuple[int, int, list[str]]:
 def _lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            number = 0
             for number, text in enumerate(stream, 1):
                 try:
                     line = json.loads(text)
@@ -84,6 +86,8 @@ def _lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
                     raise UsageError(f"{path} is no journal of decisions")
                 elif line.get("version") != VERSION:
                     raise FacelibError(f"{path} was written by a newer facelib: update facelib")
+            if not number:
+                raise UsageError(f"{path} is no journal of decisions: it is empty")
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facelib.config import MatchOptions
 from facelib.errors import UsageError
 from facelib.stages.digest import printable
 from facelib.stages.match import faces_of, open_gallery, read_labels
 from facelib.store import Database, faces, files, matches
+
+if TYPE_CHECKING:
+    from facelib.matching.plan import Bar
+
+Shown = tuple[str, str | None, str | None, str | None, float | None]
+"""Path, person, who says so, who is suggested, quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +109,7 @@ def run(db: Database, target: str, model: str, options: MatchOptions) -> list[Ex
                 limit.suggested,
                 gallery.metric.name,
                 tuple(
-                    Near(matches.name_of(db, one.person_id), one.distance, one.bar.value if one.bar else None)
-                    for one in people[face_id]
+                    _near(matches.name_of(db, one.person_id), one.distance, one.bar, shown) for one in people[face_id]
                 ),
                 tuple(
                     Example(
@@ -117,15 +122,26 @@ def run(db: Database, target: str, model: str, options: MatchOptions) -> list[Ex
     return explained
 
 
+def _near(name: str, distance: float, bar: Bar | None, shown: Shown) -> Near:
+    """One of the people; that a face shows somebody does not bar itself from it."""
+    person, source = shown[1:3]
+    if bar is not None and name == person and source not in (None, "match"):
+        return Near(name, distance, "as it was named, and compared with itself among others")
+    return Near(name, distance, bar.value if bar else None)
+
+
 def _bare(db: Database, face_id: int, note: str) -> Explanation:
     return Explanation(face_id, *faces.shown(db, face_id), None, None, "", (), (), note)
 
 
 def _faces_meant(db: Database, target: str) -> list[int]:
-    if target.isdigit() and not os.path.exists(target):
-        if not faces.exists(db, int(target)):
-            raise UsageError(f"there is no face {target}")
-        return [int(target)]
+    number = target.removeprefix("#")
+    if number.isascii() and number.isdecimal() and not os.path.exists(target):
+        if len(number) > 18 or not faces.exists(db, int(number)):
+            raise UsageError(f"there is no face {number}")
+        return [int(number)]
+    if not target or os.path.isdir(target):
+        raise UsageError("name a photograph, or a face by its number")
     path = os.path.realpath(target)
     photo = files.photo_at(db, path)
     if photo is None:

@@ -95,8 +95,8 @@ def restore(db: Database, line: dict[str, Any], person_id: int | None, act_id: i
     values = (sha256, left, top, right, bottom, verdict, person_id, line["made_by"], made_at)
     there = db.value(
         'SELECT 1 FROM decision WHERE sha256 = ? AND "left" = ? AND top = ? AND "right" = ? AND bottom = ? AND verdict = ?'
-        " AND person_id IS ? AND made_by = ? AND made_at = ?",
-        values,
+        " AND person_id IS ? AND made_by = ? AND made_at = ? AND (undone_at IS NULL) = ?",
+        (*values, int(line.get("undone_at") is None)),
     )
     if there:
         return False
