@@ -67,8 +67,9 @@ def scan(
     PACK      a pack of `facelib models`; --model takes its name too
 
     \b
-    Exit status: 0 done, 3 done but something could not be read (named in the digest), 2 wrong usage, 10 nothing to
-    scan, 11 another facelib is writing, 12 not a facelib database, 130 interrupted (Ctrl-C; run it again to go on).
+    Exit status: 0 done, 1 an engine or the database cannot be used, 2 wrong usage, 3 done but something could not be
+    read (named in the digest), 10 nothing to scan, 11 another facelib is writing, 12 not a facelib database, 130
+    interrupted (Ctrl-C; run it again to go on).
     """
     config = settled(_with_options(shared.config, workers, detector, model, engine, provider))
     stop = Stop(_deadline(until, duration))
