@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facelib.engines.base import RGB, Chips, Detector, Points, Vectors
 from facelib.engines.providers import Session, in_batches
-from facelib.engines.session import CURE, Model, Shape, checked, file_digest, load
+from facelib.engines.session import CURE, Model, Shape, checked, file_digest, five_points, load
 from facelib.engines.square import shrink
 from facelib.errors import EngineError, WeightsError
 from facelib.geometry import clip_box, overlap
@@ -85,13 +85,9 @@ class ArcfaceEncoder:
 
         Raises EngineError where they are dlib's five points: without a mouth they do not say how large the face is.
         """
-        image, points = checked(image), np.asarray(landmarks, np.float64)
-        if not points.size:
+        image, points = checked(image), five_points(landmarks)
+        if not len(points):
             return np.zeros((0, CHIP_SIZE, CHIP_SIZE, 3), np.uint8)
-        if points.shape[1:] != (5, 2):
-            raise ValueError(f"landmarks must be (n, 5, 2), not {points.shape}")
-        if not (np.abs(points) < 2**20).all() or (np.ptp(points, axis=1) == 0).all(axis=1).any():
-            raise ValueError("landmarks must be finite pixels, and of one face not all in one place")
         if are_dlibs(points):
             raise EngineError(
                 f"{self.name} needs a detector with landmarks (eyes, nose, corners of the mouth), such as SCRFD or YuNet; "

@@ -235,16 +235,11 @@ class FacenetEncoder:
         """
         import numpy as np
 
-        from facelib.engines.session import checked
+        from facelib.engines.session import checked, five_points
 
-        image, points = checked(image), np.asarray(landmarks, np.float64)
-        if not points.size:
+        image, points = checked(image), five_points(landmarks)
+        if not len(points):
             return np.zeros((0, CHIP_SIZE, CHIP_SIZE, 3), np.uint8)
-        if points.shape[1:] != (5, 2):
-            raise ValueError(f"landmarks must be (n, 5, 2), not {points.shape}")
-        # 2**20 is beyond any picture.
-        if not (np.abs(points) < 2**20).all() or (np.ptp(points, axis=1) == 0).all(axis=1).any():
-            raise ValueError("landmarks must be finite pixels, and of one face not all in one place")
         return np.stack([cut_out(image, box_around(face)) for face in points.tolist()])
 
     def encode(self, chips: Chips) -> Vectors:
@@ -305,7 +300,9 @@ def cut_out(image: RGB, box: Sequence[float]) -> RGB:
 def _given(weights: Path | None) -> Path:
     """The path itself. Raises EngineError where there is none."""
     if weights is None:
-        raise EngineError(f"the facenet encoder needs a file of weights: {_CURE} and give its path")
+        raise EngineError(
+            f'the facenet encoder needs a file of weights: {_CURE} and name it in config.toml: [encode] weights = "PATH"'
+        )
     return weights
 
 

@@ -86,6 +86,19 @@ def checked(image: RGB) -> RGB:
     return np.ascontiguousarray(image)
 
 
+def five_points(landmarks: Any) -> NDArray[np.float64]:
+    """Landmarks of faces as (n, 5, 2), n perhaps 0. Raises ValueError where no face can be aligned by them."""
+    points = np.asarray(landmarks, np.float64)
+    if not points.size:
+        return np.zeros((0, 5, 2))
+    if points.shape[1:] != (5, 2):
+        raise ValueError(f"landmarks must be (n, 5, 2), not {points.shape}")
+    # 2**20 is beyond any picture.
+    if not (np.abs(points) < 2**20).all() or (np.ptp(points, axis=1) == 0).all(axis=1).any():
+        raise ValueError("landmarks must be finite pixels, and of one face not all in one place")
+    return points
+
+
 def _shape(sizes: Sequence[Any]) -> Shape:
     return tuple(size if isinstance(size, int) and size > 0 else None for size in sizes)
 

@@ -149,8 +149,8 @@ def set_years(db: Database, person: int, born: int | None, died: int | None) -> 
     if born is not None and died is not None and died < born:
         raise UsageError(f"nobody dies in {died} who was born in {born}")
     with db.atomic():
-        words = f"{born or '?'} to {died or '?'}" if born or died else "not known"
-        act = acts.begin(db, "years", f"{name_of(db, person)} lived {words}")
+        known = f"lived {born or '?'} to {died or '?'}" if born or died else "has no years any more"
+        act = acts.begin(db, "years", f"{name_of(db, person)} {known}")
         acts.change_person(db, act, person, born=born, died=died)
     return act
 
